@@ -8,8 +8,8 @@ One command for everything that a developer runs. It needs Python 3.10 or newer 
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
     python3 dev.py survive          tasks under random faults: nothing may be lost or doubled
     python3 dev.py mutate           change one module on purpose: the tests must notice
-    python3 dev.py coverage         the same tests as "test", and how much of the code they run
-    python3 dev.py lint             ruff, the arrows between folders, spelling
+    python3 dev.py coverage         the tests of "test" and the slow ones, and how much of the code they run
+    python3 dev.py lint             ruff, the imports between folders, spelling
     python3 dev.py types            mypy
     python3 dev.py docs             the documentation as a site, in build/docs
     python3 dev.py build            wheel and sdist; the wheel is tried in a clean environment
@@ -48,7 +48,7 @@ PARTS = {
 """
 Folders of ``tests`` that do not depend on the line of Airflow: some depend on Python's version, the rest on neither.
 
-The rest reach Airflow only through what other folders test. The part ``celery`` runs only where it is named. The part
+The rest reach Airflow only through code that other folders test. The part ``celery`` runs only if it is named. The part
 ``line`` is everything that is not listed here.
 """
 
@@ -89,7 +89,7 @@ class Environment:
         """
         Install the pinned set and this project, editable, unless nothing changed since the last time.
 
-        :param project: whether this project is installed, too.
+        :param project: whether this project is also installed.
         :raises DevError: Python cannot create virtual environments, or pip cannot install the packages.
         """
         wanted = self._fingerprint()
@@ -183,7 +183,7 @@ def test(arguments: argparse.Namespace) -> None:
 
 
 def _find_bigquery_emulator() -> None:
-    """Install the emulator of BigQuery, which needs a newer Python than Airflow's newest line is tested with."""
+    """Install the emulator of BigQuery, which needs a newer Python than the tests on Airflow's newest line."""
     python = next(filter(_runs, (f"python{BIGQUERY_PYTHON}", *_pyenv(BIGQUERY_PYTHON))), None)
     if python is None:
         print(f"The tests of BigQuery are left out: its emulator needs Python {BIGQUERY_PYTHON}")
@@ -194,7 +194,7 @@ def _find_bigquery_emulator() -> None:
 
 
 def _pyenv(version: str) -> list[str]:
-    """Return the interpreter of a version that pyenv has. Its shims exist for versions that it refuses to run."""
+    """Return pyenv's interpreter of a version. pyenv has shims even of versions that it refuses to run."""
     if shutil.which("pyenv") is None:
         return []
     found = subprocess.run(["pyenv", "prefix", version], capture_output=True, text=True, check=False).stdout.strip()
@@ -218,19 +218,19 @@ def survive(arguments: argparse.Namespace) -> None:
 
 
 def mutate(arguments: argparse.Namespace) -> None:
-    """Change a module on purpose, one place at a time, and see whether its tests notice."""
+    """Change a module on purpose, one place at a time, and check that its tests notice."""
     seed = [] if arguments.seed is None else ["--seed", arguments.seed]
     _development().become("tools.mutate", "--module", arguments.module, "--sample", arguments.sample, *seed)
 
 
 def coverage(arguments: argparse.Namespace) -> None:
-    """Run the tests that need only Python; fail if they run too little of the code (pyproject.toml has the floor)."""
+    """Run the tests that need only Python, also slow ones; fail if they run too little code (floor: pyproject.toml)."""
     parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
     _development().become("pytest", *parallel, "-m", "not airflow", "--cov", "--cov-report=term:skip-covered")
 
 
 def lint(arguments: argparse.Namespace) -> None:
-    """Check rules and format (ruff), the arrows between folders, and spelling."""
+    """Check rules and format (ruff), the imports between folders, and spelling."""
     environment = _development()
     environment.run("ruff", "check", ".")
     environment.run("ruff", "format", "--check", ".")
@@ -253,7 +253,7 @@ def docs(arguments: argparse.Namespace) -> None:
 
 
 def build(arguments: argparse.Namespace) -> None:
-    """Build wheel and sdist; install as README says, then the wheel, and check what Airflow shows of them."""
+    """Build wheel and sdist; install as README says, then the wheel, and check that Airflow shows each."""
     environment = _development()
     shutil.rmtree(HERE / "dist", ignore_errors=True)
     environment.run("python", "-m", "build", "--no-isolation", "--outdir", "dist", HERE)
@@ -263,7 +263,7 @@ def build(arguments: argparse.Namespace) -> None:
         with stage(f"installing a clone and Airflow {arguments.airflow}, as README says (a minute or two)"):
             _install_as_readme_says(Path(folder), arguments.airflow)
         clean.run("python", HERE / "tools" / "check_installed.py")
-        clean.pip(f"installing {wheel.name} in its place", "--no-deps", "--force-reinstall", wheel)
+        clean.pip(f"installing {wheel.name} instead", "--no-deps", "--force-reinstall", wheel)
         clean.run("python", HERE / "tools" / "check_installed.py")
 
 
@@ -287,7 +287,7 @@ def main() -> int:
         needed = "Python {}.{} or newer".format(*OLDEST_PYTHON)
         print(f"dev.py needs {needed} on Linux, macOS or WSL, as Airflow does.", file=sys.stderr)
         return 2
-    # Tests start many interpreters, each of which would compile the whole package again.
+    # Tests start many interpreters. Without bytecode, each would compile the whole package again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     parser = _parser()
     arguments, rest = parser.parse_known_args()
@@ -323,12 +323,12 @@ def _parser() -> argparse.ArgumentParser:
                 choices=("line", *PARTS),
                 action="append",
                 default=[],
-                help="only tests that depend on this; may repeat",
+                help="only tests that depend on this; may be repeated",
             )
         if command is survive:
             one.add_argument("--runs", default="200", help="how many runs; default 200")
-            one.add_argument("--kills", help="kill tasks and components of a real Airflow instead, so many times")
-            one.add_argument("--executor", choices=("local", "celery"), default="local", help="of that Airflow")
+            one.add_argument("--kills", help="kill a real Airflow's tasks and components instead, N times")
+            one.add_argument("--executor", choices=("local", "celery"), default="local", help="that Airflow's executor")
             one.add_argument(
                 "--seed", help="seed of the first run, to replay it; the others follow. Default: a fresh one"
             )

@@ -1,8 +1,8 @@
 """
-Every name of Airflow that is private, moves between its lines 3.1, 3.2 and 3.3, or is missing from one of them.
+Every name of Airflow that is private, moves between its versions 3.1, 3.2 and 3.3, or is missing from one of them.
 
 Nothing of Airflow is imported before a name is used: most processes need none of them. ``tests/test_airflow_compat.py``
-checks each name on each line, and what we call of it.
+checks each name, and the members of it that we use, on each version.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ __all__ = [
 ]
 
 IN_PROCESS_SUPERVISOR = "InProcessSupervisorComms"
-"""Class in ``airflow.sdk.execution_time.supervisor``. Its module is loaded where it is used, and nowhere else by us."""
+"""Class in ``airflow.sdk.execution_time.supervisor``. We load its module only where it is used."""
 
 _CONTEXT = "_AIRFLOW_PROCESS_CONTEXT"
 """Environment variable in which Airflow's servers and commands say what they are."""
@@ -115,13 +115,13 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "hookimpl": ("airflow.listeners",),
     # The triggerer of Airflow 3.3.
     "SharedStreamProducer": ("airflow.triggers.shared_stream",),
-    # The API server, in which the page runs. Its plugins have no public API for who may see what.
+    # The API server, in which the page runs. Plugins have no public API that says who may see what.
     "AccessView": ("airflow.api_fastapi.auth.managers.models.resource_details",),
     "GetUserDep": ("airflow.api_fastapi.core_api.security",),
     "SessionDep": ("airflow.api_fastapi.common.db.common",),
     "get_auth_manager": ("airflow.api_fastapi.app",),
     "requires_access_view": ("airflow.api_fastapi.core_api.security",),
-    # The metadata database and the command line. "Variable" also finds its way in a process that parses DAGs.
+    # The metadata database and the command line. "Variable" also works in a process that parses DAGs.
     "AirflowConsole": ("airflow.cli.simple_table",),
     "AssetEvent": ("airflow.models.asset",),
     "AssetModel": ("airflow.models.asset",),
@@ -171,7 +171,7 @@ def supervisor() -> Any:
 @contextmanager
 def answering() -> Iterator[None]:
     """
-    Within the context, a question that Airflow does not answer is an ``OSError``.
+    Raise an ``OSError`` for a question inside the ``with`` block that Airflow does not answer.
 
     :raises OSError: Airflow did not answer, or answered with an error.
     """
@@ -251,7 +251,7 @@ def is_script() -> bool:
 
 def connection_of(path: ObjectStoragePath) -> str | None:
     """
-    Return the id of the connection that a path is read with; None if it names none.
+    Return the id of the connection that a path is read with; None if it names no connection.
 
     :param path: a path, which keeps its connection in another place before Airflow 3.3.
     """
@@ -281,11 +281,11 @@ def wait_for_answer(
     """
     End this process of a task until a person has answered its question.
 
-    :param operator: the task's.
+    :param operator: the task's operator.
     :param ti_id: id of the task instance.
     :param options: the possible answers.
-    :param method_name: of the operator, called with ``kwargs`` and the answer as ``event``.
-    :param kwargs: plain JSON.
+    :param method_name: name of the operator's method, called with ``kwargs`` and the answer as ``event``.
+    :param kwargs: keyword arguments of the method, as plain JSON.
     """
     try:
         awaiting = __getattr__("TaskAwaitingInput")
@@ -310,9 +310,9 @@ def asset_state_rows(session: Any, prefix: str) -> list[tuple[str, Any]]:
     """
     Return the keys and values that assets keep under keys with a prefix.
 
-    :param session: of Airflow's database.
-    :param prefix: of the keys.
-    :return: nothing before Airflow 3.3, which has no such store.
+    :param session: a session of Airflow's database.
+    :param prefix: prefix of the keys.
+    :return: keys and values; an empty list before Airflow 3.3, which has no such store.
     """
     try:
         model = __getattr__("AssetStateStoreModel")
@@ -328,10 +328,10 @@ def task_state_rows(
     """
     Return what the tasks of some DAGs keep between their tries.
 
-    :param session: of Airflow's database.
+    :param session: a session of Airflow's database.
     :param dag_ids: ids of the DAGs.
-    :param keys: in the task state store.
-    :return: DAG, task, run, map index, key and value; nothing before Airflow 3.3, which has no such store.
+    :param keys: keys in the task state store.
+    :return: DAG, task, run, map index, key and value; empty before Airflow 3.3, which has no such store.
     """
     try:
         model = __getattr__("TaskStateStoreModel")
@@ -346,8 +346,8 @@ def events_after(events: Any, time: datetime) -> Iterable[Any]:
     """
     Return the asset events later than a time, in order.
 
-    :param events: one entry of the context's ``inlet_events``. From Airflow 3.2 on it can leave the others out itself.
-    :param time: aware.
+    :param events: one entry of the context's ``inlet_events``. From Airflow 3.2 on, it can leave out earlier events.
+    :param time: the time, aware.
     """
     later = events.after(time.isoformat()) if hasattr(events, "after") else events
     return [event for event in later if event.timestamp > time]

@@ -1,4 +1,4 @@
-"""Which arguments a class takes, and what the author of a DAG meant who wrote another name."""
+"""The arguments that a class takes, and what an author who wrote another name probably meant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _NAMES_OF_AIRFLOW = {"default_args", "params"}
-"""Taken by Airflow's metaclass, before ``__init__`` is called. So is what begins with an underscore."""
+"""Arguments that Airflow's metaclass takes before it calls ``__init__``. It also takes names that begin with ``_``."""
 
 OTHER_NAMES: Mapping[str, Sequence[str]] = {
     # Adobe's parameters. Case and underscores make no difference.
@@ -48,7 +48,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     "programName": ("template", "name"),
     "folderId": ("folder",),
     "jobId": ("export_id", "batch_id"),
-    # What other clients and connectors call it.
+    # Names in other clients and connectors.
     "parameters": ("arguments",),
     "attributionWindow": ("lookback",),
     "lateArrivals": ("lookback",),
@@ -75,7 +75,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
     "rejectedPath": ("rejects_path",),
     "preview": ("dry_run",),
 }
-"""Our arguments by the names that others give them. Those that the class does not have are not offered."""
+"""Our arguments by the names that others give them. Errors suggest only arguments that the class has."""
 
 _CONNECTION = "The connection has it: marketo_conn_id names the connection."
 ELSEWHERE: Mapping[str, str] = {
@@ -83,14 +83,14 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("clientId", "clientSecret", "munchkinId", "domainUrl", "endpoint", "baseUrl"), _CONNECTION),
     **dict.fromkeys(("nextPageToken", "maxReturn", "offset"), "All pages are read, so no task takes a page's size."),
 }
-"""Where to find what no class takes as an argument."""
+"""Hints for names that no class takes as an argument."""
 
 
 class NamesArguments:
     """Mixin that refuses unknown arguments without their values, and says which argument was meant."""
 
     def __new__(cls, *_: Any, **given: Any) -> Any:
-        """Refuse names of arguments that there are not. Airflow's own refusal shows the values, and no near name."""
+        """Refuse unknown arguments. Airflow's own refusal shows their values, and suggests no near name."""
         known = argument_names(cast("Any", cls))
         for name in given:
             if name not in known and not name.startswith("_"):

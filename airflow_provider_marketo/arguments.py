@@ -1,8 +1,8 @@
 """
-What DAG authors and their templates write as arguments, checked and converted in one place.
+The checks and conversions of the arguments that DAG authors write.
 
-An operator or sensor names the kind of each argument in ``argument_checks``. What is not a template is checked when the
-DAG file is parsed, so that a mistake is an import error and not a failed task. Everything is checked again when the
+An operator or sensor names the kind of each argument in ``argument_checks``. A value without a template is checked when
+the DAG file is parsed, so that a mistake is an import error and not a failed task. Everything is checked again when the
 task runs, before a call is spent.
 """
 
@@ -42,10 +42,10 @@ from airflow_provider_marketo.conversions import (
 log = printable_logger(__name__)
 
 Check = Callable[[str, Any], Any]
-"""Takes the name and the value of an argument; returns the value as the calls take it, or refuses it."""
+"""Takes the name and the value of an argument; returns the value in the form that the calls need, or refuses it."""
 
 _STORED_AS = {"dry_run": "_preview"}
-"""An argument and its attribute have the same name, but for this one: ``BaseOperator.dry_run`` is a method."""
+"""An argument and its attribute have the same name, except this one: ``BaseOperator.dry_run`` is a method."""
 
 _TEMPLATE_MARK = re.compile(r"\{[{%#]")
 _PLAIN = (int, float, bytes, date, NoneType)
@@ -62,16 +62,16 @@ class ChecksArguments(NamesArguments):
     argument_checks: ClassVar[Mapping[str, Check]] = {}
     permissions: ClassVar[Sequence[str]]
     """
-    What the API user's role must have, by Adobe's names.
+    Permissions that the API user's role must have, by Adobe's names.
 
-    Arguments in braces stand for an operation whose permission it is, such as ``{object_type}.sync``.
+    An entry with an argument in braces, such as ``{object_type}.sync``, is an operation and stands for its permission.
     """
 
     def check_arguments(self) -> None:
         """
-        Check what is known when the DAG file is parsed.
+        Check the arguments that are known when the DAG file is parsed.
 
-        :raises MarketoInvalidRequestError: an argument is wrong; the text names it and a right way to write it.
+        :raises MarketoInvalidRequestError: an argument is wrong; the message names it and shows how to write it.
         """
         given = vars(self)
         for name, check in self.argument_checks.items():
@@ -81,16 +81,16 @@ class ChecksArguments(NamesArguments):
 
     def argument(self, name: str) -> Any:
         """
-        Return an argument as the calls take it, after templates were rendered.
+        Return an argument in the form that the calls need, after templates were rendered.
 
-        :param name: of the argument.
+        :param name: name of the argument.
         :raises MarketoInvalidRequestError: the argument is wrong.
         """
         return self.argument_checks[name](name, getattr(self, _STORED_AS.get(name, name)))
 
     def checked_arguments(self) -> dict[str, Any]:
         """
-        Return all arguments as the calls take them.
+        Return all arguments in the form that the calls need.
 
         :raises MarketoInvalidRequestError: an argument is wrong.
         """
@@ -139,7 +139,7 @@ def texts(*, required: bool = False, none_allowed: bool = False) -> Check:
 
 
 def values(*, required: bool = False) -> Check:
-    """Values to look leads up by. Returns a list of texts, each once, or None if nothing is given."""
+    """Values by which leads are looked up. Returns a list of texts, each once, or None if nothing is given."""
 
     def check(parameter: str, value: Any) -> list[str] | None:
         found = as_list(parameter, value, required=required)
@@ -210,11 +210,11 @@ def narrowing(check: Check) -> Check:
     """
     A list that narrows what is read, waited for or sent. An empty one is refused.
 
-    An empty list names nothing, and a task that leaves the argument out means everything: a template that renders to
-    an empty list must not. Lists that name what a task works on, such as ids of leads to send, need no such check:
+    Without the argument, a task means everything. A template that renders to an empty list must not mean everything,
+    so it is refused. Lists that name what a task works on, such as ids of leads to send, need no such check:
     with an empty one there is nothing to do.
 
-    :param check: of the list, or of lists by table.
+    :param check: the check of the list, or of the lists by table.
     """
 
     def checked(parameter: str, value: Any) -> Any:
@@ -287,7 +287,7 @@ def flag() -> Check:
 
 
 def mapping(*, required: bool = False) -> Check:
-    """A mapping, or the text that a template makes of one (Python or JSON). Returns a dict, or None if not given."""
+    """A mapping, or the text to which a template renders it (Python or JSON). Returns a dict, or None if not given."""
 
     def check(parameter: str, value: Any) -> dict[str, Any] | None:
         value = given_value(parameter, value, required)
@@ -305,7 +305,7 @@ def mapping(*, required: bool = False) -> Check:
 
 
 def manifest() -> Check:
-    """What a task published: its result, or the path or URL of a manifest. Returns a dict or a text."""
+    """The output of a task: its result, or the path or URL of a manifest. Returns a dict or a text."""
 
     def check(parameter: str, value: Any) -> dict[str, Any] | str:
         value = given_value(parameter, value, required=True)
@@ -315,7 +315,7 @@ def manifest() -> Check:
             return dict(value)
         if not isinstance(value, str):
             raise MarketoInvalidRequestError(
-                f"{parameter} is {named_type(value)}, and neither what a task returned nor a path",
+                f"{parameter} is {named_type(value)}, not the result of a task or a path",
                 parameter=parameter,
                 remedy=f"Write {parameter}=extract.output.",
             )
@@ -325,7 +325,7 @@ def manifest() -> Check:
 
 
 def manifests() -> Check:
-    """What tasks published, by source. A mapped task publishes several, a skipped one nothing. Returns lists."""
+    """Outputs of tasks, by source. Returns lists: a mapped task has several outputs, a skipped task an empty list."""
     one = manifest()
 
     def check(parameter: str, value: Any) -> dict[str, list[dict[str, Any] | str]]:
@@ -400,7 +400,7 @@ def text(*, required: bool = False) -> Check:
 
 
 def name(*, required: bool = False) -> Check:
-    """One text under which something is kept. Returns it, or None if it is not given. It has no blank at its ends."""
+    """One text that names what is stored. Returns it, or None if it is not given. It has no blank at its ends."""
     check_text = text(required=required)
 
     def check(parameter: str, value: Any) -> str | None:

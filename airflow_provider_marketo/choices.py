@@ -1,8 +1,7 @@
 """
 The closed sets of values that arguments take, as types: an editor completes them, and a wrong one is an import error.
 
-A DAG file that is only parsed reads this module, so it imports nothing. Tests hold each set against the table behind
-it.
+A DAG file that is only parsed reads this module, so it imports nothing. Tests compare each set with its table.
 """
 
 from __future__ import annotations

@@ -28,11 +28,11 @@ _LIST_CALL_TEXT = re.compile(
 )
 _RANGE_TEXT = re.compile(r"range\((-?\d{1,18})(?:, (-?\d{1,18}))?(?:, (-?[1-9]\d{0,17}))?\)", re.ASCII)
 _NUMBER_CALLS = re.compile(r"Decimal|u?int\d+|float\d+|str_|UUID")
-"""Around a number or a text where a list is written by ``repr``, such as ``[np.int64(7), Decimal('8')]``."""
+"""What ``repr`` of a list writes around a number or a text, such as ``[np.int64(7), Decimal('8')]``."""
 
 _SPACED_ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[+-]?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|\.\.\.)"""
 _SPACED_TEXT = re.compile(rf"\[\s*{_SPACED_ITEM}(?:\s+{_SPACED_ITEM})+\s*\]", re.DOTALL | re.ASCII)
-"""How numpy writes an array: without commas, and with dots in place of what is too much for it."""
+"""How numpy writes an array: without commas, and with dots in place of the middle items of a long array."""
 
 _OBJECT_TEXT = re.compile(r"<[\w. ]*\bobject\b[^<>]* at 0x[0-9a-fA-F]+>")
 """What Python writes for an object that has no text of its own, such as a generator."""
@@ -58,7 +58,7 @@ def one_of(parameter: str, value: Any, choices: Sequence[Any], *, required: bool
 
     :param parameter: name of the argument, for the error.
     :param value: what was given.
-    :param choices: what there is.
+    :param choices: the allowed values.
     :param required: whether ``None`` is refused.
     """
     if value is None and not required:
@@ -84,7 +84,7 @@ def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any,
 
     :param parameter: name of the argument, for the error.
     :param value: what was given.
-    :param required: whether nothing is refused.
+    :param required: whether a missing list is refused.
     :return: None if nothing was given.
     """
     value = given_value(parameter, value, required, _NO_LIST)
@@ -112,7 +112,7 @@ def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any,
             parameter=parameter,
             remedy="Write a list, such as ['a', 'b'].",
         )
-    # The order of a set differs between processes, and what a task wants must not.
+    # The order of a set differs between processes, and the order of an argument's items must not.
     return tuple(sorted(value, key=repr) if isinstance(value, Set) else value)
 
 
@@ -122,7 +122,7 @@ def refuse_empty(parameter: str, found: Any, *, member: str = "") -> None:
 
     :param parameter: name of the argument, for the error.
     :param found: the list; None if it was not given.
-    :param member: of the argument, where that is a mapping of lists.
+    :param member: member of the argument that has the list, if the argument is a mapping of lists.
     """
     if found is not None and not found:
         raise MarketoInvalidRequestError(
@@ -175,7 +175,7 @@ def as_duration(parameter: str, value: Any, *, positive: bool = True) -> timedel
 
     :param parameter: name of the argument, for the error.
     :param value: a timedelta, a number of seconds, or text with either a number of seconds or an ISO 8601 duration.
-    :param positive: whether zero is refused, too.
+    :param positive: whether zero is also refused.
     """
     found = _own_class(value) if isinstance(value, timedelta) else _seconds(value)
     if found is None and isinstance(value, str):
@@ -209,7 +209,7 @@ def as_period(parameter: str, value: Any, *, minimum: timedelta = timedelta(0)) 
         found = _iso_duration(value)
     if found is None:
         number = _seconds(value)
-        # A number of days is what was meant most often.
+        # Most often the author meant a number of days.
         days = int(number.total_seconds()) if number is not None and number >= timedelta(seconds=1) else 7
         raise MarketoInvalidRequestError(
             f"{parameter}={shown(value)} has no unit"
@@ -230,7 +230,7 @@ def as_period(parameter: str, value: Any, *, minimum: timedelta = timedelta(0)) 
 
 
 def _own_class(length: timedelta) -> timedelta | None:
-    """Return Python's own class in place of a subclass such as pendulum's, which computes in another way."""
+    """Return Python's own class in place of a subclass such as pendulum's, which computes differently."""
     with suppress(OverflowError):  # the longest timedelta has no exact number of seconds
         return timedelta(seconds=length.total_seconds())
     return None
@@ -359,7 +359,7 @@ def as_text_or_none(parameter: str, value: Any) -> str | None:
 
 
 def as_id(parameter: str, value: Any) -> int:
-    """Return one of Marketo's ids: a whole number from 1 on."""
+    """Return one of Marketo's ids: a whole number of at least 1."""
     number = whole(value)
     if number is None or number < 1:
         raise MarketoInvalidRequestError(
@@ -375,7 +375,7 @@ def as_id(parameter: str, value: Any) -> int:
 
 
 def as_name_or_id(parameter: str, value: Any) -> str | int:
-    """Return an id if a number was given, else a name."""
+    """Return an id if the value is a number, else a name."""
     number = whole(value) if not isinstance(value, str) else None
     return number if number is not None else as_text(parameter, value)
 

@@ -1,4 +1,4 @@
-"""Options under ``[marketo]`` in Airflow's configuration. A wrong value is a warning, never the end of a process."""
+"""Options under ``[marketo]`` in Airflow's configuration. A wrong value causes a warning and never ends the process."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def flag(name: str, default: bool = False) -> bool:
     """
     Return an option that is on or off.
 
-    :param name: of the option.
-    :param default: applies where the option is missing or is neither.
+    :param name: name of the option.
+    :param default: the value if the option is missing or is neither on nor off.
     """
     return bool(_read(conf.getboolean, name, default))
 
 
 def number(name: str, default: int) -> int:
     """
-    Return an option that is a number from 1 on.
+    Return an option that is a whole number of at least 1.
 
-    :param name: of the option.
-    :param default: applies if the option is missing or is not such a number.
+    :param name: name of the option.
+    :param default: the value if the option is missing or is not such a number.
     """
     found = _read(conf.getint, name, default)
     if found < 1:
@@ -45,7 +45,7 @@ def text(name: str) -> str | None:
     """
     Return an option that is a text; None if it is missing or empty.
 
-    :param name: of the option.
+    :param name: name of the option.
     """
     found = _read(conf.get, name, None)
     return str(found).strip() or None if found is not None else None

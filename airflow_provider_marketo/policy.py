@@ -1,5 +1,5 @@
 """
-The optional cluster policy that puts every Marketo task into the pool of its connection, whatever its DAG says.
+The optional cluster policy that puts every Marketo task into the pool of its connection, even if its DAG names another.
 
 Airflow loads the policy in every process and calls it for every task of every DAG. It does nothing unless the task is
 one of ours and ``[marketo] enforce_pool`` is on. A policy cannot see pools, so ``airflow marketo setup`` stores the

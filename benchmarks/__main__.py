@@ -7,7 +7,7 @@ Measure speed, memory and calls beside references in the same run, and print a t
     python -m benchmarks --quick    two or three minutes: every benchmark runs, at sizes whose figures mean little
 
 The exit code is 1 if a target was missed, except with ``--quick``. It needs curl and the packages of ``requirements/``.
-Other extractors are measured, too, if ``MARKETO_CLIENTS`` names their folder (:mod:`benchmarks.others`).
+Other extractors are also measured if ``MARKETO_CLIENTS`` names their folder (:mod:`benchmarks.others`).
 """
 
 from __future__ import annotations

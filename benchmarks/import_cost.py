@@ -1,4 +1,4 @@
-"""What a DAG file pays for importing each operator, sensor and transfer."""
+"""The CPU time that a DAG file takes to import each operator, sensor and transfer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TARGET = 15
-"""Milliseconds above what a DAG file imports of Airflow in any case."""
+"""Milliseconds in addition to the Airflow imports that every DAG file makes."""
 
 _SCRIPT = """
 import json, sys, time
@@ -44,7 +44,7 @@ def measure(repeats: int) -> Iterator[Row]:
     :param repeats: how many interpreters; the fastest counts.
     """
     with tempfile.TemporaryDirectory(prefix="marketo-bytecode-") as folder:
-        # An installed package has its bytecode.
+        # An installed package has its bytecode, so the interpreters may store it here.
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         environment["PYTHONPYCACHEPREFIX"] = folder
         _import(environment, *modules())
@@ -64,7 +64,7 @@ def measure(repeats: int) -> Iterator[Row]:
 
 
 def _import(environment: Mapping[str, str], *modules: str) -> tuple[float, float]:
-    """Return the milliseconds of CPU that Airflow's classes and modules of ours take in a new interpreter."""
+    """Return the milliseconds of CPU that Airflow's classes and our modules take in a new interpreter."""
     command = [sys.executable, "-c", _SCRIPT, *modules]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     airflow, ours = json.loads(done.stdout.splitlines()[-1])

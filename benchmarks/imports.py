@@ -111,7 +111,7 @@ def staging(rows: int, folder: Path) -> Iterator[Row]:
         with ExitStack() as stack:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=folder)))
             for each in (folder, place):
-                each.chmod(0o755)  # a server's user has to find its data
+                each.chmod(0o755)  # the server's user has to reach its data
             try:
                 source = make_input(kind, place, rows, stack)
             except ServiceMissingError as error:
@@ -129,7 +129,7 @@ def sync(scale: float, rate: int) -> Iterator[Row]:
     """
     Measure a thousand calls, compared with the least time that the rate window allows.
 
-    The window allows a burst: the last call goes as many whole windows after the first as full windows lie before it.
+    The window allows a burst: a call that has n full windows before it goes n windows after the first call.
     """
     found = _apart("benchmarks.imports_flow", "sync", str(scale), str(rate))
     assert found["rejected"] == {}, found
@@ -144,7 +144,7 @@ def sync(scale: float, rate: int) -> Iterator[Row]:
 
 
 def custom_activities(scale: float, rate: int) -> Row:
-    """Measure some hundred calls with custom activities, compared as the leads of :func:`sync` are."""
+    """Measure some hundred calls with custom activities, with the same comparison as :func:`sync`."""
     found = _apart("benchmarks.imports_flow", "custom_activities", str(scale), str(rate))
     assert found["rejected"] == {}, found
     windows = (ACTIVITY_CALLS - 1) // rate

@@ -1,7 +1,7 @@
 """
 Read, type and write the events of a journal: ``python -m benchmarks.journal [--events 1000000]``.
 
-The simulator runs in this process, and the run of the stream in one of its own, so the two cores of a small machine are
+The simulator runs in this process, and the run of the stream in another one, so the two cores of a small machine are
 busy. Memory is the highest resident size of that process minus its size after the imports.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 EVENTS = 1_000_000
 SECONDS, MEGABYTES = 90.0, 200.0
-"""At most, for a million events."""
+"""The most that a million events may take."""
 
 DAYS = 6
 PAGE = 2_000

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST = 200.0
-"""Megabytes."""
+"""Megabytes that an extract may take."""
 
 FORMATS: dict[str, dict[str, Any]] = {
     "csv": {"file_format": "csv"},

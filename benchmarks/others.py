@@ -42,7 +42,7 @@ def measure(instance: Instance, export: Export, folder: Path) -> Iterator[Row]:
     """
     Measure each client beside the provider.
 
-    A client's time goes from its first record of one activity type to its last, without a download before; the
+    A client's time goes from its first record of one activity type to its last, without the download before it; the
     provider's time is that of a whole extract.
 
     :param instance: the instance that serves all of them.

@@ -1,4 +1,4 @@
-"""What the page *Marketo* takes for its data in a large installation, beside a read of the Variables that it shows."""
+"""How long the page *Marketo* takes to read its data in a large installation, beside a read of its Variables."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TARGET = 5
-"""Times as long as the reference. It reads one table; the page reads eight and makes objects of what it reads."""
+"""Times as long as the reference, which reads one table. The page reads eight and makes objects of their rows."""
 
 SETTLED, WAITING, CONNECTIONS, STREAMS = 3_000, 5, 20, 200
 

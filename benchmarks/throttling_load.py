@@ -29,7 +29,7 @@ LOAD = {"interactive": ("leads.describe", {}), "extract": ("bulk_export_leads.ge
 MIXED = ("interactive", "extract")
 
 Calls = list[tuple[float, str]]
-"""When calls ended, on the machine's monotonic clock, and with which code; empty for those that Marketo did."""
+"""When each call ended, by the machine's monotonic clock, and its error code; empty if Marketo executed it."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def client_of(where: Marketo, governor: Governor, calls: Calls) -> MarketoClient
 
 class Neighbour:
     """
-    Another integration, which calls at its own rate whatever the answer is, and never retries.
+    Another integration, which calls at its own rate regardless of the answers, and never retries.
 
     :param where: the instance.
     :param calls_per_window: the rate.
@@ -154,7 +154,7 @@ class Neighbour:
         self._process.start()
 
     def calls(self) -> Calls:
-        """Wait for its end; return its calls."""
+        """Wait for the neighbour's end; return its calls."""
         calls: Calls = sorted(self._results.get())
         self._process.join()
         return calls

@@ -4,7 +4,7 @@ The governor's rules beside an unknown neighbour, in simulated time and with oth
     python -m benchmarks.throttling_model           half a minute
 
 Eight workers call without a pause for 460 seconds. For the first 260, a neighbour takes 55 of Marketo's 100 calls in 20
-seconds and never holds back. After three windows, ten windows are measured. Marketo counts rejected calls, too.
+seconds and never holds back. After three windows, ten windows are measured. Marketo also counts rejected calls.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ GONE, END = 260.0, 460.0
 
 Calls = list[tuple[float, bool]]
 Waits = Generator[float, float, None]
-"""Yields when it wants to continue, and is sent the time at which it does."""
-"""When calls arrived, and whether Marketo took them."""
+"""A worker. It yields the time at which it wants to continue, and is sent the time at which it does continue."""
+"""When calls arrived, and whether Marketo accepted them."""
 
 
 class Instance:
@@ -116,7 +116,7 @@ class Outcome:
 
     :param rejected: share of our calls that Marketo rejected.
     :param lost: share of the neighbour's calls that Marketo rejected.
-    :param used: share that we used of what the neighbour leaves.
+    :param used: share that we used of the calls that the neighbour leaves.
     :param back: seconds until a window holds 95 % of the rate limit again.
     """
 

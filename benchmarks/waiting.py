@@ -52,7 +52,7 @@ RATE_LIMIT = 90
 LEAD_SENSORS, JOB_SENSORS = 500, 1000
 INTERVAL, LOOKS = 10.0, 6
 BLOCKED = 0.2
-"""Seconds of silence of its loop at which Airflow's triggerer warns."""
+"""Airflow's triggerer warns if its loop is silent for this many seconds."""
 
 SINCE = datetime(2026, 1, 10, tzinfo=timezone.utc)
 
@@ -210,7 +210,7 @@ def main() -> int:
     )
     parser.add_argument("--journal", action="store_true", help="restarts and starts by the journal of Adobe I/O Events")
     options = parser.parse_args()
-    interrupt_on_termination()  # end servers and Airflow, too
+    interrupt_on_termination()  # also end servers and Airflow
     parts = options.only or PARTS
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="marketo-waiting-") as name:

@@ -41,13 +41,13 @@ PROMISES = {"within_10_seconds": (10, 24), "within_30_seconds": (30, 8), "with_a
 """Watchers: their ``poll_interval``, and how many form fills are timed."""
 
 A_CALL_A_MINUTE = 65
-"""Seconds that a watcher promises which looks once a minute, as it does by default."""
+"""Seconds that a watcher promises if it looks once a minute, which is the default."""
 
 DAY, HOURS = datetime(2026, 1, 10, tzinfo=timezone.utc), 27
-"""A day, and the hours that find its last late rows."""
+"""A day, and the number of hourly runs after which its last late rows are read."""
 
 FOLLOWED = {"Send Email", "Email Delivered", "Open Email", "Click Email", "Fill Out Form", "Visit Webpage"}
-"""What the example of hourly activities follows."""
+"""Activity types that the example of hourly activities follows."""
 
 _SCHEDULED = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True"}
 """Asset events start DAGs."""
@@ -324,7 +324,7 @@ class _FollowUp:
 
     def _activities(self, run_id: str) -> list[str]:
         run = DagRun(self._airflow, FOLLOW_UP, run_id)
-        skipped = run.task("new")["state"] == "skipped"  # an earlier run took all of it
+        skipped = run.task("new")["state"] == "skipped"  # an earlier run took all activities of its event
         return [] if skipped else list(run.xcom("new")["activities"])
 
 

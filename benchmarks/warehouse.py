@@ -8,7 +8,7 @@ How long loads into DuckDB and PostgreSQL take, compared with the fastest way of
 
 A load verifies checksums, takes each key once, compares, and writes its log. The references do none of that: CREATE
 TABLE AS from the same file in DuckDB, and a client's binary COPY of prepared bytes in PostgreSQL. Half of the
-delta's rows are updates. PostgreSQL must be installed; a server is started. dlt is measured, too, if ``DLT_PYTHON``
+delta's rows are updates. PostgreSQL must be installed; a server is started. dlt is also measured if ``DLT_PYTHON``
 names the Python of an environment with ``dlt[duckdb,postgres]`` and ``adbc-driver-postgresql``.
 """
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 FIRST_POSTGRES, DELTA_POSTGRES = 3.5, 0.7
 FIRST_DUCKDB = 2.0
 DELTAS = 3
-"""Each beside a COPY of its own, since single measurements vary; the median counts."""
+"""Number of deltas, each beside its own COPY, since single measurements vary; the median counts."""
 
 _PIECE = 1 << 20
 _ARGUMENTS: dict[str, Any] = {"sql_conn_id": "wh", "schema": "marketo", "table": None, "mode": None, "history": False}
@@ -149,7 +149,7 @@ def copied(url: str) -> float:
 
 
 def seconds(work: Callable[[], Any]) -> float:
-    """Return how long something takes."""
+    """Return how long a call takes."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started

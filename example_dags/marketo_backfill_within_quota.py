@@ -1,5 +1,5 @@
 """
-A backfill over days that leaves part of each day's quota to others.
+A backfill over several days that leaves part of each day's quota to other work.
 
 It waits for a day with enough calls left and exports at most ``daily_export_mb`` a day, newest windows first. When the
 day's share is spent, the task waits in the triggerer until midnight in Chicago and continues by itself; what it has

@@ -1,5 +1,5 @@
 """
-Cars and their owners from Parquet files of the lake into a custom object of Marketo.
+Import cars and their owners from Parquet files of the lake into a custom object of Marketo.
 
 The files are read once and checked against the custom object; then they are imported in chunks of up to 10 MB. Cars
 whose owner is not a lead are rejected with their row, and the task fails after all others were imported.

@@ -1,5 +1,5 @@
 """
-Requests for erasure: all leads of the addresses in a file deleted, with evidence, and a look back a day later.
+Fulfil requests for erasure: delete all leads with the addresses in a file, keep evidence, and look again a day later.
 
 The file has a column ``email``. The evidence holds counts, times and digests, and no personal data. If a form or a CRM
 has created one of the leads again by the next day, the task fails and says so.
@@ -21,7 +21,7 @@ with DAG(
     schedule=None,
     params={
         "requests": Param("erasure/requests.csv", type="string", description="File with a column email, in the lake."),
-        "confirm": Param(False, type="boolean", description="Yes, delete them for good."),
+        "confirm": Param(False, type="boolean", description="Yes, delete these leads for good."),
     },
     render_template_as_native_obj=True,
     doc_md=__doc__,

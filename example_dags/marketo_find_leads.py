@@ -1,7 +1,7 @@
 """
 Leads by e-mail address: the first call of every Marketo tutorial, and a quick way to see that a connection works.
 
-Addresses come from the run's parameters; the rows go to storage, what the task returns is ids and counts.
+Addresses come from the run's parameters; the rows go to storage, and the task returns ids and counts.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """

@@ -1,9 +1,9 @@
 """
-Starts by itself when a form is filled: an asset watcher looks once a minute, and hands over ids in batches.
+Starts by itself when a form is filled: an asset watcher looks once a minute, and passes ids in batches.
 
-The watcher misses nothing; after a crash of the triggerer it may hand a batch over twice, under the same id, so the
-first task leaves out what an earlier run has taken, and takes what came while that run was busy. Then the leads are
-read, and your follow-up begins.
+The watcher misses nothing. After a crash of the triggerer it may pass a batch twice, under the same id. So the first
+task leaves out batches that an earlier run has taken, and takes those that came while that run was busy. Then the
+second task reads the leads, and your follow-up begins.
 
 Before the first run: ``airflow marketo setup``, the Variable ``marketo_lake``, and a running triggerer. Add
 ``asset_ids`` with the ids of the forms that you care about.
@@ -44,7 +44,7 @@ with DAG(
 
     @task(inlets=[form_fills])
     def new(triggering_asset_events: Any = None, inlet_events: Any = None, run_id: Any = None) -> dict[str, Any]:
-        """The batches that no earlier run has taken."""
+        """Return the batches that no earlier run has taken."""
         events = triggering_asset_events[form_fills]
         batches = new_batches(events, run_id, stream=STREAM, later=inlet_events[form_fills])
         if not batches["batch_ids"]:

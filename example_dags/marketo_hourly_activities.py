@@ -1,12 +1,13 @@
 """
 Activities of each hour as JSON Lines, rows that Marketo shows late included, and a roll-up of each day.
 
-Every run reads on from where the stream stands, and three hours back for what became visible late; what was published
-before is left out. A run that is cleared or repeated reads its own hour again and publishes the same files.
+Every run continues from the stream's position, and reads three hours back for activities that became visible late. It
+leaves out what was published before. A run that is cleared or repeated reads its own hour again and publishes the same
+files.
 
-The roll-up needs Airflow 3.3: it starts when the 24 hours of a day are there, and makes one file of what their runs
-have published, by their manifests. Over all days each activity is there once, in its own day; one that Marketo showed
-late is in the day of the run that found it. The hours must begin on the hour: the partition mapper knows no others.
+The roll-up needs Airflow 3.3: it starts when all 24 hours of a day are published, and makes one file of the files that
+the manifests of these hours list. Each activity is in the file of one day: its own day, or for a late activity the day
+of the run that found it. The hours must begin on the hour: the partition mapper accepts no others.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """
@@ -62,7 +63,7 @@ if hasattr(sdk, "RollupMapper"):
 
         @task
         def roll_up(dag_run: Any = None, triggering_asset_events: Any = None) -> dict[str, Any]:
-            """One file of a day's hours. A run that made up for a pause over midnight has rows of several days."""
+            """Make one file of a day's hours. A run after a pause over midnight has rows of several days."""
             day, rows = dag_run.partition_key, 0  # such as 2026-01-10
             manifests = {event.extra["manifest"] for event in triggering_asset_events[activities]} - {None}
             folder = ObjectStoragePath(Variable.get("marketo_lake")) / "daily_activities"

@@ -20,8 +20,8 @@ with DAG(
     dag_id="marketo_newsletter",
     schedule=None,
     params={
-        "email_id": Param(3003, type="integer", description="The e-mail."),
-        "campaign_id": Param(2006, type="integer", description="The batch campaign that sends it."),
+        "email_id": Param(3003, type="integer", description="Id of the e-mail."),
+        "campaign_id": Param(2006, type="integer", description="Id of the batch campaign that sends the e-mail."),
         "headline": Param("What is new in spring", type="string"),
         "sample_to": Param(
             ["marketing@example.com"], type="array", description="Who gets the sample before the mailing."
@@ -30,7 +30,7 @@ with DAG(
             None,
             type=["null", "string"],
             format="date-time",
-            description="When it goes out, with a time zone; empty for as soon as Marketo allows.",
+            description="When the mailing goes out, with a time zone; empty for as soon as Marketo allows.",
         ),
     },
     doc_md=__doc__,

@@ -22,7 +22,7 @@ with DAG(
     params={
         "template": Param("Spring Webinar", type="string", description="Name of the program to clone."),
         "name": Param("Autumn Webinar", type="string", description="Name of the new program: no other may have it."),
-        "folder": Param("Campaigns", type="string", description="Folder in Marketing Activities that it goes into."),
+        "folder": Param("Campaigns", type="string", description="Folder of the new program, in Marketing Activities."),
         "headline": Param("See you in autumn", type="string"),
         "date": Param("2026-10-01", type="string", format="date"),
     },

@@ -50,7 +50,7 @@ with DAG(
 
     @task
     def report(manifest: dict[str, Any]) -> dict[str, int]:
-        """Put a message to a channel of yours here."""
+        """Send a message to your channel here."""
         counts = {window["name"]: window["rows"] for window in manifest["windows"]}
         print(f"{counts['assets']} assets, {counts['asset_changes']} changes since the run before")
         return counts

@@ -1,14 +1,14 @@
 """
 A whole Marketo instance as tables of a DuckDB file, kept current every day.
 
-Twelve tasks, however many tables there are. The first run reads everything from the day of the first lead, each later
-one what is new since the last load: so the DAG works under any schedule, and a run after a pause reads what was missed.
-Views with Fivetran's names are in ``marketo_fivetran``: the models of dbt_marketo run on them.
+The task group has twelve tasks, however many tables there are. The first run reads everything from the day of the first
+lead; each later run reads what is new since the last load. So the DAG works under any schedule, and a run after a pause
+reads what was missed. Views with Fivetran's names are in ``marketo_fivetran``: the models of dbt_marketo run on them.
 
 Before the first run: ``airflow marketo setup``, ``pip install 'airflow-provider-marketo[duckdb]'``, the Variable
 ``marketo_lake`` with a folder or an object store URL, and the connection ``marketo_duckdb`` of type ``duckdb``, whose
-host is the path of the file, such as ``/data/warehouse.duckdb``; the file cannot have the name of the schema. One
-process at a time writes to a file of DuckDB: the loads wait for each other.
+host is the path of the file, such as ``/data/warehouse.duckdb``; the file cannot have the name of the schema. Only one
+process at a time can write to a DuckDB file, so the loads wait for each other.
 
 *Experimental: names and columns may still change.*
 """
@@ -51,7 +51,7 @@ with DAG(
 
     @task
     def report() -> list[Any]:
-        """Put a query of yours here."""
+        """Put your query here."""
         hook = BaseHook.get_connection("marketo_duckdb").get_hook()
         found = [list(row) for row in hook.get_records(STATUSES)]
         for status, leads in found:

@@ -1,9 +1,9 @@
 """
 A whole Marketo instance as tables of PostgreSQL, kept current every hour, with the versions of leads.
 
-As ``marketo_to_duckdb``, for a server. Two fields of leads stand for what a company keeps out of its warehouse:
-``phone`` is never exported, and of ``lastName`` there is only a digest. ``leads_history`` keeps the versions of leads.
-Each run ends with a check that the leads are at most two hours old.
+Like ``marketo_to_duckdb``, for a server. Two fields of leads show how to keep data out of a warehouse: ``phone`` is
+never exported, and ``lastName`` is only stored as a digest. ``leads_history`` keeps the versions of leads. Each run
+ends with a check that the leads are at most two hours old.
 
 Before the first run: ``airflow marketo setup``, ``pip install 'airflow-provider-marketo[postgres]'``, the Variable
 ``marketo_lake`` with a folder or an object store URL, and the connection ``marketo_postgres``, whose user may create
@@ -48,7 +48,7 @@ with DAG(
 
     @task
     def fresh() -> dict[str, str]:
-        """Fail if the leads are older than promised; the table, its age and the promise are in the error."""
+        """Fail if the leads are older than promised; the error names the table, its age and the promise."""
         from airflow_provider_marketo.warehouse.freshness import check_freshness
 
         found = check_freshness("marketo_postgres", "marketo", promises={"leads": timedelta(hours=2)})

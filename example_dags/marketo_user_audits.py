@@ -2,8 +2,8 @@
 Reports activated campaigns and deleted programs of Marketo, every ten minutes (experimental).
 
 Adobe pushes user audits into the journal of Adobe I/O Events, which costs no API calls. The first task follows them and
-keeps all of them as files. The second one looks for those that you want to hear of, and is skipped if it finds no such
-change: put a notifier behind it.
+keeps all of them as files. The second task looks for changes that you want to hear of, and is skipped if it finds no
+such change: put a notifier after it.
 
 Before the first run: a connection ``adobe_events_default`` to the journal, ``airflow marketo setup``, and the Variable
 ``marketo_lake`` with a folder or an object store URL.

@@ -1,5 +1,5 @@
 """
-Scores and segments from the warehouse into Marketo, every morning: what changed since the last run, in one query.
+Import scores and segments from the warehouse every morning: what changed since the last run, in one query.
 
 Few rows go through the sync endpoints, many as bulk imports. Rows that Marketo refuses are in a table under
 ``rejects_path`` with the reason and the next step. If Marketo refuses more than 1 % of the rows, the task fails after

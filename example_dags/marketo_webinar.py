@@ -21,7 +21,7 @@ with DAG(
     render_template_as_native_obj=True,
     params={
         "program": Param(1001, type="integer", description="Id of the webinar's program."),
-        "registered": Param(50, type="integer", description="Members to wait for."),
+        "registered": Param(50, type="integer", description="Number of members to wait for."),
     },
     doc_md=__doc__,
     tags=["marketo", "example"],

@@ -31,7 +31,7 @@ from tools.separate_hosts import SeparateHostError, require_separate_hosts
 from tools.services import ServiceMissingError, require_services, running_services
 
 TIME_LIMIT = 5.0
-"""Seconds that a test may compute, and as many that it may wait. On a busy machine only what it computes counts."""
+"""Seconds that a test may compute, and that it may wait. On a busy machine only the time it computes counts."""
 
 HAS_LIMIT = version("apache-airflow-core").startswith("3.3.")
 """Whether the limit holds: other lines of Airflow come with slower versions of libraries."""
@@ -41,7 +41,7 @@ COVERAGE_COSTS = 3
 
 
 class _Counting:
-    """The CPU's seconds when the part of a test began that runs now."""
+    """CPU seconds at the start of the running part of a test."""
 
     since = 0.0
 
@@ -63,7 +63,7 @@ def _use_an_empty_airflow_home() -> None:
     os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
-gc.disable()  # until the tests are collected: all that is made before lives until the end
+gc.disable()  # until the tests are collected: all objects made before then live until the end
 keep_temporary_files_in_memory()
 _use_an_empty_airflow_home()
 load_profile()
@@ -105,7 +105,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name contents by their length: workers must agree on names, and a packed file has the second of its making."""
+    """Name contents by their length: workers must agree on names, and packed files contain the time of creation."""
     return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 16 else None
 
 
@@ -125,7 +125,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> FileByFil
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over what lives until the end: thousands of tests, and all of Airflow."""
+    """Let the garbage collector skip the objects that live until the end: thousands of tests, and all of Airflow."""
     gc.enable()
     gc.collect()
     gc.freeze()
@@ -142,7 +142,7 @@ def _is_busy() -> bool:
 
 
 def pytest_runtest_logstart() -> None:
-    """Begin to count what a test computes."""
+    """Begin to count the CPU time of a test."""
     _Counting.since = _computed()
 
 
@@ -154,7 +154,7 @@ def pytest_runtest_makereport(
     report = yield
     before, _Counting.since = _Counting.since, _computed()
     computed = min(_Counting.since - before, call.duration)
-    # What other processes take from a test makes it neither compute nor wait longer than the limit.
+    # Time that other processes take from a test does not count as its own.
     seconds = computed if _is_busy() else max(computed, call.duration - computed)
     limit = TIME_LIMIT * (COVERAGE_COSTS if item.config.getoption("cov_source", None) else 1)
     kinds = ("slow", "airflow", "services", "celery", "previews")
@@ -176,7 +176,8 @@ def _limits_of_this_test_only() -> Iterator[None]:
     hooks = sys.modules.get("airflow_provider_marketo.hooks.runtime")
     if hooks is not None:
         hooks.replace_runtime(hooks.TaskRuntime())
-    # Airflow compiles one expression of all secrets each time that it hears of one: a token of each test's simulator.
+    # Each time Airflow learns a secret, it compiles an expression of all secrets. Each test's simulator has a new
+    # token.
     masker = sys.modules.get("airflow.sdk._shared.secrets_masker")
     if masker is not None:
         masker.reset_secrets_masker()

@@ -1,4 +1,4 @@
-"""The export jobs of an instance whose clock stands still, as tests with a real Airflow watch them."""
+"""The export jobs of an instance whose clock stands still, for tests with a real Airflow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ExportJobsOfTest:
     The export jobs that one test creates, as Marketo lists them.
 
     :param held: the instance.
-    :param clock: of the instance.
+    :param clock: clock of the instance.
     """
 
     def __init__(self, held: Simulator, clock: ManualClock) -> None:

@@ -14,14 +14,14 @@ from pathlib import Path
 import psutil
 
 MEMORY = Path("/dev/shm")
-"""Where Linux keeps files in memory."""
+"""The folder in which Linux keeps files in memory."""
 
 ROOM = 4 << 30
 """Bytes that must be free there, and in the machine."""
 
 
 def keep_temporary_files_in_memory() -> None:
-    """Let temporary files be in memory if there is room, unless ``TMPDIR`` names a place. Programs inherit it."""
+    """Keep temporary files in memory if there is room, unless ``TMPDIR`` names a place. Child processes inherit it."""
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK):
         return
     if min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) >= ROOM:

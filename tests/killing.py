@@ -24,7 +24,7 @@ class DiskStore(StateStore):
     """
     Airflow's state store of a task or of assets, as several processes see it.
 
-    :param path: of the file that holds the values.
+    :param path: the path of the file that holds the values.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,17 +64,18 @@ def use_variables(monkeypatch: pytest.MonkeyPatch, store: DiskStore) -> None:
 
 def killed_at(moment: int, folder: Path, work: Callable[[], Any]) -> bool:
     """
-    Run some work in a process of its own, which SIGKILL ends at a moment.
+    Run some work in a separate process, which SIGKILL ends at a moment.
 
-    :param moment: steps in the folder and calls to Marketo, from 1; before a call and behind it are two moments.
-    :param folder: with everything that the work writes to.
+    :param moment: number of the moment, from 1. A step in the folder is one moment; a call to Marketo is two, before it
+        and after it.
+    :param folder: the folder with everything that the work writes to.
     :return: whether it was killed; otherwise the work has fewer moments and ended by itself.
     """
     return _run(moment, folder, work)[0]
 
 
 def moments_of(folder: Path, work: Callable[[], Any]) -> int:
-    """Return how many moments the work has. It is done in a process of its own."""
+    """Return how many moments the work has. The work runs in a process of its own."""
     return _run(NEVER, folder, work)[1]
 
 

@@ -1,7 +1,7 @@
 """
 How many examples a property is tried with.
 
-A run of every day tries few; ``EVERYTHING=1``, as the nightly run sets it, tries eight times as many.
+A usual run tries few; ``EVERYTHING=1``, as the nightly run sets it, tries eight times as many.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from hypothesis import HealthCheck, settings
 
 THOROUGH = bool(os.environ.get("EVERYTHING"))
 USUAL = 100
-"""Hypothesis's own number, for properties that name none."""
+"""Hypothesis's own number, for properties that name no number."""
 
 
 def examples(number: int) -> int:
     """
     Return how many examples this run tries.
 
-    :param number: how many examples test the property well. A run of every day is a quarter of it, and a thorough run
-        is twice as many.
+    :param number: how many examples test the property well. A usual run tries a quarter of it, and a thorough run twice
+        as many.
     """
     return number * 2 if THOROUGH else max(1, number // 4)
 

@@ -1,8 +1,8 @@
 """
 How parallel workers share the tests.
 
-xdist's own scheduler hands out each test that has no group by itself, and looks at all tests that a worker has ever
-had whenever one ends. With ten thousand tests that takes twelve seconds of the CPU.
+xdist's own scheduler assigns each test without a group by itself. Whenever a test ends, it looks at all tests that the
+worker has ever had. With ten thousand tests that takes twelve seconds of the CPU.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from xdist.scheduler import LoadGroupScheduling
 
 AT_ONCE = 10
-"""Most tests of a file that a worker is given at once. They share what their file makes once."""
+"""The most tests of a file that a worker gets at once. They share the fixtures that their file makes once."""
 
 
 class FileByFile(LoadGroupScheduling):  # type: ignore[misc]

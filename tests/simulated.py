@@ -27,7 +27,7 @@ START, END = "2026-01-01", "2026-03-12"
 
 
 class Hasty(SystemClock):
-    """The client's clock for an instance whose time is fast: what is sent again is sent soon."""
+    """The client's clock for an instance whose time is fast: it sends failed calls again soon."""
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds / 100)

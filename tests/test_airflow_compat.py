@@ -1,7 +1,7 @@
 """
 Canaries for every name of Airflow that may move: on each line they name what is gone before a task fails.
 
-When one of these tests fails on a new Airflow, the fix belongs into ``airflow_compat.py``.
+When one of these tests fails on a new Airflow, the fix belongs in ``airflow_compat.py``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SINCE = {
     "TaskAwaitingInput": (3, 3),
     "TaskStateStoreModel": (3, 3),
 }
-"""Names that older lines lack, with the first that has them."""
+"""Names that older lines of Airflow lack, with the first line that has them."""
 
 ONLY_IN_A_TASK = {"SUPERVISOR_COMMS"}
 """Names that Airflow sets when a task or a trigger begins."""
@@ -71,7 +71,7 @@ CALLS = {
     "providers_configuration_loaded": ("func",),
     "requires_access_view": ("access_view",),
 }
-"""What the package calls, with the parameters that it gives."""
+"""The functions of Airflow that the package calls, with the parameters that it gives."""
 
 OVERRIDDEN = [
     (BaseOperator, "resume_execution", ("self", "next_method", "next_kwargs", "context"), (3, 1)),

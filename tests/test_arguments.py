@@ -1,4 +1,4 @@
-"""What authors, XComs and templates give as arguments: taken as meant, or refused by name before a call is spent."""
+"""Arguments of authors, XComs and templates are taken as meant, or refused by name before a call is spent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the package imports is declared in pyproject.toml, because Airflow may stop installing it."""
+"""pyproject.toml declares every package that this one imports, because Airflow may stop installing it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DISTRIBUTIONS = {
     "yaml": "pyyaml",
 }
 
-# Imported where they are installed, and only there.
+# Packages that are imported only if they are installed.
 OPTIONAL = {
     "adbc-driver-manager": "a part of the extra postgres",
     "adbc-driver-postgresql": "an extra: loads into PostgreSQL",

@@ -54,9 +54,9 @@ def table(page: str, heading: str) -> dict[str, list[str]]:
 @pytest.mark.parametrize("code", code_blocks("python"))
 def test_python_in_the_documentation_is_right(code: str) -> None:
     """
-    DAGs are built; what needs a Marketo is at least compiled, and its imports are made.
+    DAGs are built. Code that needs a Marketo is only compiled, and its imports are run.
 
-    Most snippets are run, and tests/snippets/test_snippets.py says what they leave: they are not built here.
+    Most snippets are not built here, because tests/snippets/test_snippets.py runs them and checks what they leave.
     """
     module = compile(code, "snippet", "exec")
     if "DAG(" not in code:

@@ -1,4 +1,4 @@
-"""What the site shows of the code is complete, and its check finds what is wrong."""
+"""The parts of the site that are made from the code are complete, and the site's check finds errors."""
 
 from __future__ import annotations
 

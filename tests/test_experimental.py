@@ -1,4 +1,4 @@
-"""A failure to import any experimental part never breaks the rest."""
+"""If an experimental part cannot be imported, all others still work."""
 
 from __future__ import annotations
 

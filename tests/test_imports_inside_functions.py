@@ -1,8 +1,8 @@
 """
 Imports stand at the top of a module, so that a reader sees what it needs.
 
-Inside a function they may stand in two places: in the seam of an operator, sensor or transfer, which keeps its import
-cheap for Airflow's DAG parser, and where EXCEPTIONS gives the reason.
+An import may stand inside a function in two cases. It stands in a seam of an operator, sensor or transfer: this keeps
+the module cheap for Airflow's DAG parser. Or EXCEPTIONS gives the reason.
 """
 
 from __future__ import annotations
@@ -19,25 +19,28 @@ import airflow_provider_marketo
 
 PACKAGE = Path(airflow_provider_marketo.__file__).parent
 
-# What DAG authors import lies in these folders. These methods may import the one module that does the work.
+# DAG authors import the modules of these folders. These methods may import the one module that does the work.
 SEAM_FOLDERS = {"operators", "sensors", "task_groups", "transfers"}
 SEAMS = {"_task", "execute", "_execute", "_begin", "hook", "condition", "_wait"}
 
 # File, what it imports, and why it does so inside a function.
 EXCEPTIONS = {
-    ("client/governor/redis.py", "redis"): "an extra, which few connections use",
+    ("client/governor/redis.py", "redis"): "needs an extra, which few connections use",
     ("diagnosis/worker_checks.py", "airflow"): "only deployments on Celery have its provider",
     ("hooks/coordination.py", "airflow_provider_marketo"): "hooks.redis needs an extra, which few connections use",
     ("hooks/form.py", "wtforms"): "Airflow 3.1 only: later lines draw the form from the provider's metadata",
-    ("lineage/outlets.py", "airflow_provider_marketo"): "a part of operators, so two more seams: publish, openlineage",
-    ("lineage/tables.py", "airflow_provider_marketo"): "a part of operators, so two more seams: publish, openlineage",
+    ("lineage/outlets.py", "airflow_provider_marketo"): "a mixin of operators: two more seams, publish and openlineage",
+    ("lineage/tables.py", "airflow_provider_marketo"): "a mixin of operators: two more seams, publish and openlineage",
     ("lineage/uris.py", "airflow"): "OpenLineage's classes take 150 ms, and Airflow imports this file for any asset",
-    ("operators/base.py", "airflow_provider_marketo"): "the seams of all operators: what a deferral and its end need",
+    ("operators/base.py", "airflow_provider_marketo"): "the seams of all operators: modules for a deferral and its end",
     ("operators/erase.py", "airflow_provider_marketo"): "two seams: the erasure, and a warehouse that few authors have",
     ("operators/failures.py", "airflow_provider_marketo"): "needed only by a task that has failed",
-    ("operators/asking.py", "airflow_provider_marketo"): "a part of operators: the question and the answer, two seams",
+    ("operators/asking.py", "airflow_provider_marketo"): "a mixin of operators: two seams, question and answer",
     ("operators/once_base.py", "airflow_provider_marketo"): "one more seam: the answer goes to the ledger",
-    ("plugin/__init__.py", "airflow_provider_marketo"): "only the API server needs the app, and each process the file",
+    (
+        "plugin/__init__.py",
+        "airflow_provider_marketo",
+    ): "only the API server needs the app; all processes import this file",
     (
         "task_groups/tasks.py",
         "airflow_provider_marketo",
@@ -45,7 +48,7 @@ EXCEPTIONS = {
     (
         "triggers/connection.py",
         "airflow_provider_marketo",
-    ): "it takes longer than a triggerer's event loop may be blocked",
+    ): "this import would block a triggerer's event loop for too long",
 }
 
 
@@ -59,7 +62,7 @@ class Inside(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The folder of the package, or the file itself if it lies in none."""
+        """The folder inside the package, or the file itself if it lies in no folder."""
         return self.file.partition("/")[0]
 
     def __str__(self) -> str:
@@ -67,7 +70,7 @@ class Inside(NamedTuple):
 
 
 def imports_inside_functions(file: str, source: str) -> list[Inside]:
-    """Return every import that runs when a function does, not when the module is imported."""
+    """Return every import that runs when a function is called, not when the module is imported."""
 
     def walk(node: ast.AST, name: str, inside: bool) -> Iterator[Inside]:
         for child in ast.iter_child_nodes(node):
@@ -86,7 +89,7 @@ def imports_inside_functions(file: str, source: str) -> list[Inside]:
 
 
 def outside_of_seams(found: Sequence[Inside]) -> list[Inside]:
-    """Return the imports that stand in no seam. A seam imports one module: with two, both are returned."""
+    """Return the imports that stand in no seam. A seam imports one module; if it imports two, both are returned."""
     imported = Counter((one.file, one.function) for one in found)
 
     def in_a_seam(one: Inside) -> bool:

@@ -1,4 +1,4 @@
-"""``dev.py mutate``: which changes it makes, and that it tells those that a test notices from those that none does."""
+"""``dev.py mutate``: which changes it makes, and which of them a test notices."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_change_behind_letters_of_several_bytes_is_in_its_place():
 
 @pytest.fixture
 def project(tmp_path, monkeypatch) -> Path:
-    """A project with one module, whose test looks away from the boundary."""
+    """A project with one module, whose test does not check the boundary."""
     (tmp_path / mutate.PACKAGE).mkdir()
     (tmp_path / mutate.PACKAGE / "__init__.py").touch()
     (tmp_path / mutate.PACKAGE / "few.py").write_text("def is_few(number):\n    return number <= 3\n")

@@ -1,7 +1,7 @@
 """
-What Airflow reads about the package. A mistake in it breaks every command of Airflow.
+The facts that Airflow reads about the package. A mistake in them breaks every command of Airflow.
 
-``tests/airflow/test_provider.py`` tests what Airflow makes of it.
+``tests/airflow/test_provider.py`` tests how Airflow shows them.
 """
 
 from __future__ import annotations

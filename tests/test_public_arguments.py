@@ -1,4 +1,4 @@
-"""What DAG authors write is guessable: every argument of every public class keeps the same few rules."""
+"""DAG authors can guess arguments: every argument of every public class keeps the same few rules."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ FIXED = {
     "MarketoCustomActivitiesOperator": {"on_duplicates", "poll_interval", "timeout"},
     "MarketoSyncLeadsOperator": {"custom_object", "dedupe_by", "object_type"},
 }
-"""What a class fixes for its base: its name says it, or the argument has no meaning for it."""
+"""Arguments of a base that a class fixes: its name says the value, or the argument has no meaning for the class."""
 
 NAME_LEADS = {
     "MarketoCustomActivitiesOperator": {"lead_ids"},  # an activity has more than its lead
@@ -71,10 +71,10 @@ NAME_LEADS = {
     "MarketoProgramMembersOperator": set(),
     "MarketoTriggerCampaignOperator": set(),
 }
-"""What takes rows that name leads, and which of the common arguments it has no use for."""
+"""Classes that take rows that name leads, and the common arguments that each does not need."""
 
 TRIGGERS = [kind for kind in public_classes() if kind.__module__.endswith("triggers.activity")]
-"""What DAG authors write into an ``AssetWatcher``."""
+"""The triggers that DAG authors write into an ``AssetWatcher``."""
 
 OPERATORS = [kind for kind in public_classes() if issubclass(kind, BaseOperator)]
 
@@ -225,7 +225,7 @@ WORKED_ON = {
     "partition_by",
     "source",
 }
-"""Lists of what a task works on: with an empty one there is nothing to do."""
+"""Lists of what a task works on: with an empty list the task has nothing to do."""
 
 NARROWED = {
     "MarketoActivitiesOperator": {"lead_ids", "asset_ids"},
@@ -235,11 +235,11 @@ NARROWED = {
     "MarketoCampaignRunSensor": {"lead_ids"},
     "MarketoListMembershipSensor": {"lead_ids"},
 }
-"""Where a list of such a name says what is read or waited for."""
+"""Classes for which a list of such a name says what is read or waited for."""
 
 
 def takes_lists(check: Any) -> bool:
-    """Whether a check takes lists: it knows a list from its only item."""
+    """Whether a check takes lists: it distinguishes a list from its only item."""
     for items in ([7], ["a name"], ["emails"]):
         try:
             found = check("argument", items)

@@ -11,7 +11,7 @@ from tests.scheduling import AT_ONCE, FileByFile, long_tests_first
 
 
 class Worker:
-    """What xdist's schedulers use of a worker."""
+    """The part of a worker that xdist's schedulers use."""
 
     def __init__(self) -> None:
         self.gateway = SimpleNamespace(id="gw0")
@@ -73,7 +73,7 @@ def test_what_a_worker_that_died_had_left_is_dealt_out_again(scheduler):
 
 
 class Item:
-    """What the order of tests depends on."""
+    """The part of a test item on which the order of tests depends."""
 
     def __init__(self, name: str, **markers: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What an earlier release stored is read; what cannot be read is refused by name, and never taken for absence."""
+"""Objects that an earlier release stored are read; unreadable ones are refused by name and never count as missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_marketo.output.folder import OutputFolder
 
 PACKAGE = f"{airflow_provider_marketo.__name__}."
 STORED: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("stored_formats.json").read_text("utf-8"))
-"""What the present version of each format stored first. An entry changes with the version of its format only."""
+"""The first text of the present version of each format. An entry changes with the version of its format only."""
 
 NOT_STORED = {"conditions.condition.Condition", "streams.request.StreamRequest"}
 """Classes with a version whose own objects are never stored: a base class, and one that only has a fingerprint."""
@@ -59,7 +59,7 @@ def test_what_an_earlier_release_stored_is_read_without_a_loss(name):
 
 
 def without_new_members(now: Any, stored: Any) -> Any:
-    """Return what is stored now without the members, at any depth, that a later release has added."""
+    """Return what is stored now, without members that a later release has added at any depth."""
     if isinstance(now, dict) and isinstance(stored, dict):
         return {name: without_new_members(now[name], value) for name, value in stored.items()}
     if isinstance(now, list) and isinstance(stored, list) and len(now) == len(stored):

@@ -37,7 +37,7 @@ come in addition. An argument with a mark in the column *template* may hold a Ji
 An argument that takes several values takes a list, a tuple, a set, another task's result, and the text that a template
 makes of any of them, in Python or JSON. Other text is one value; it is never taken apart at commas.
 
-* `None`, an empty text and the text `None` mean *not given*: the default applies, or the task fails if there is none.
+* `None`, an empty text and the text `None` mean *not given*: the default applies, or without a default the task fails.
 * An empty list names nothing, and never means everything. A task with an empty list of what it works on (leads of a
   campaign or a list, values to look up or to erase, files, columns to leave out or to hash) does nothing, and succeeds.
 * Where a list narrows what is read, waited for or sent (`fields`, `activity_types`, `object_types`, lists in `filters`,
@@ -103,7 +103,7 @@ def _section(kind: type) -> Iterator[str]:
 
 
 def _type(parameter: inspect.Parameter) -> str:
-    """Return the type as it is written, with the words of a closed set in place of its name."""
+    """Return the type as it is written, with the words of a closed set instead of its name."""
     return re.sub(r"\w+", _words, str(parameter.annotation)).replace("|", "\\|")
 
 

@@ -1,5 +1,5 @@
 """
-Build the catalogue of Marketo's operations from what lies in ``tools/catalogue``.
+Build the catalogue of Marketo's operations from the files in ``tools/catalogue``.
 
     python -m tools.build_catalogue                             after a change of the tables
     python -m tools.build_catalogue --openapi path/to/openapi   after Adobe published new OpenAPI files
@@ -166,7 +166,7 @@ def _listed(operation: Specified, needed: set[str]) -> Iterator[tuple[str, Json]
         if schema["type"] == "array":
             in_query = schema["in"] == "query"
             style = {"list": "comma"} if in_query else {}
-            # Marketo takes an empty filter for none, and answers with every record.
+            # Marketo ignores an empty filter and returns every record.
             least = {"minItems": 1} if in_query or name in needed else {}
             yield name, {**least, **style, **schema}
         elif name == "filter":
@@ -188,7 +188,7 @@ def _paging(path: str, parameters: Json) -> str | None:
 
 
 def _permissions(name: str, operation: Specified) -> list[str]:
-    """Return the permissions, of which one is enough; those of the new designer are needed together."""
+    """Return the permissions. One of them is enough, but operations of the new designer need all."""
     names = behaviour.PERMISSIONS.get(name) or [
         behaviour.PERMISSION_SPELLINGS.get(permission, permission) for permission in operation.permissions
     ]

@@ -19,7 +19,7 @@ def constraints(line: str) -> str:
     """
     Return the constraints file of a line of Airflow.
 
-    :param line: such as "3.3".
+    :param line: the line, such as "3.3".
     """
     lock = (ROOT / "requirements" / f"airflow-{line}.txt").read_text()
     return "".join(f"{pinned['name']}{pinned['version']}\n" for pinned in _PINNED.finditer(lock))

@@ -43,8 +43,8 @@ INSTANCE = Settings(
 )
 POLL_INTERVAL = 6
 """
-Seconds of real time. Five are a minute of the simulator's, and Marketo changes a job's status once a minute. With the
-sixth, two looks are never close enough for the simulator to note it, however late a busy machine is with one of them.
+Seconds of real time. Five are one simulated minute, and Marketo changes a job's status once a minute. The simulator
+notes two looks within a minute. The sixth second prevents that even if a busy machine delays a look.
 
 It cannot be shorter: Airflow fails a task that returns from its deferral before the scheduler has noticed the deferral.
 """
@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _prepare(airflow: RealAirflow, simulator: Simulator) -> None:
     DAGS.mkdir(parents=True)
-    for flow in FLOWS:  # no others: a DAG that watches for events would make calls, too
+    for flow in FLOWS:  # no others: a DAG that watches for events would also make calls
         shutil.copy(ROOT / "example_dags" / f"{flow.dag_id}.py", DAGS)
     with stage("migrating a SQLite database for Airflow"):
         airflow.migrate()

@@ -82,9 +82,9 @@ class Mutant:
     One change of a module.
 
     :param line: first line of the change, from 1.
-    :param start: of the change, in bytes.
-    :param end: of the change, in bytes.
-    :param code: what stands there instead.
+    :param start: start of the change, in bytes.
+    :param end: end of the change, in bytes.
+    :param code: the code that replaces it.
     """
 
     line: int
@@ -108,7 +108,7 @@ def mutants(source: bytes) -> list[Mutant]:
 
     Annotations, docstrings, log lines and code for type checkers stay as they are: no test should notice them.
 
-    :param source: of the module.
+    :param source: source text of the module.
     """
     starts = [0]
     for line in source.splitlines(keepends=True):
@@ -158,7 +158,7 @@ def _without_body(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[
 
 
 def _instead(node: ast.expr) -> Iterator[str]:
-    """Yield what may stand in the place of an expression."""
+    """Yield the replacements of an expression."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         other = _COMPARISONS[type(node.ops[0])]()
         yield f"({ast.unparse(ast.Compare(node.left, [other], node.comparators))})"
@@ -228,7 +228,7 @@ def main() -> int:
         survived = 0
         for number, mutant in enumerate(sorted(chosen, key=lambda each: each.start)):
             path.write_bytes(mutant.apply(source))
-            os.utime(path, (number, number))  # or Python may run the compiled code of the mutant before
+            os.utime(path, (number, number))  # or Python may run the compiled code of the previous mutant
             if run_tests(copy, tests, timeout):
                 survived += 1
                 print(f"survived, {mutant.describe(source)}", flush=True)

@@ -15,7 +15,7 @@ def stage(what: str) -> Iterator[None]:
     """
     Print one line: what happens, then how many seconds it took.
 
-    :param what: such as "installing the provider".
+    :param what: the work, such as "installing the provider".
     """
     since = time.monotonic()
     print(f"-- {what} ...", end="", flush=True)

@@ -1,4 +1,4 @@
-"""What README tells a reader to do: `dev.py build` runs its installation, and a test walks the rest."""
+"""README's commands: `dev.py build` runs its installation, and a test runs its other steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Step(NamedTuple):
     A numbered step.
 
     :param text: its text, with the code.
-    :param code: its code; empty if it has none.
+    :param code: its code; empty without one.
     """
 
     text: str

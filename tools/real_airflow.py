@@ -29,7 +29,7 @@ COMPONENTS = {
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
 PATIENCE = 3
-"""How many times as long as expected a test waits: a busy machine is slow, and a wait ends when it can."""
+"""Factor of the expected time for which a test waits at most, because a busy machine is slow."""
 
 FINISHED = ("success", "failed")
 _READY_WITHIN = 120.0 * PATIENCE
@@ -159,7 +159,7 @@ class RealAirflow:
         """
         Let the session of a process end with this Airflow, even if the process that started both is killed.
 
-        :param process: the first of its session, such as a worker of Celery.
+        :param process: the first process of its session, such as a worker of Celery.
         """
         if self._guard is not None and self._guard.stdin is not None:
             self._guard.stdin.write(b"%d\n" % process.pid)
@@ -179,7 +179,7 @@ class RealAirflow:
     @contextmanager
     def frozen_component(self, name: str) -> Iterator[None]:
         """
-        Stop a component and the processes that it started where they are, as long as the context lasts.
+        Stop a component and the processes that it started without ending them, as long as the context lasts.
 
         :param name: a key of :data:`COMPONENTS`.
         """
@@ -227,7 +227,7 @@ class RealAirflow:
         """
         Call Airflow's REST API.
 
-        :param path: below the server's root, such as ``/api/v2/dags``.
+        :param path: path below the server's root, such as ``/api/v2/dags``.
         :return: the JSON of the reply.
         :raises requests.HTTPError: a status of 400 and above.
         """
@@ -240,7 +240,7 @@ class RealAirflow:
         """
         Start a run of a DAG.
 
-        :param body: of the request: ``logical_date``, ``data_interval_start``, ``data_interval_end``, ``conf``.
+        :param body: body of the request: ``logical_date``, ``data_interval_start``, ``data_interval_end``, ``conf``.
         """
         reply = self.api("POST", f"/api/v2/dags/{dag_id}/dagRuns", **{"logical_date": None, **body})
         return DagRun(self, dag_id, reply["dag_run_id"])
@@ -287,8 +287,8 @@ class DagRun:
     A run of a DAG.
 
     :param airflow: where it runs.
-    :param dag_id: of the DAG.
-    :param run_id: of the run.
+    :param dag_id: DAG id of the DAG.
+    :param run_id: run id of the run.
     """
 
     airflow: RealAirflow
@@ -330,7 +330,7 @@ class DagRun:
         Wait until a task is in one of these states.
 
         :param states: the states to wait for.
-        :param try_number: the try to wait for; later tries count, too.
+        :param try_number: the try to wait for; later tries also count.
         :param until: a condition that must hold as well.
         :param watch: called at every look.
         :param within: seconds to wait at most.

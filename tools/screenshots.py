@@ -1,8 +1,8 @@
 """
 Pictures for README and the tutorial, from a real Airflow and the simulator: ``python -m tools.screenshots``.
 
-They are committed in ``docs/images``, so only a person who changes them needs what this module needs besides the
-development environment: ``pip install playwright``, and Chromium.
+They are committed in ``docs/images``, so only a person who changes them needs the programs that this module needs
+besides the development environment: ``pip install playwright``, and Chromium.
 """
 
 from __future__ import annotations

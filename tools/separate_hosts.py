@@ -1,8 +1,8 @@
 """
-Hosts of their own on this machine, made of Linux namespaces: each has a name, a network, and folders of its own.
+Separate hosts on this machine, made of Linux namespaces: each has a name, a network, and folders of its own.
 
 Such a host reaches only the services that it is given, each at the address that it has here. A test can cut one off,
-let it come back, freeze the whole host, or let it die. To make hosts needs root, and the programs ``unshare``,
+let it come back, freeze the whole host, or let it die. Making hosts needs root, and the programs ``unshare``,
 ``mount`` and ``ip``.
 """
 
@@ -33,7 +33,7 @@ _BLOCK = 1 << 16
 
 
 class SeparateHostError(RuntimeError):
-    """A machine cannot make such hosts; the message says what it lacks."""
+    """Raised if this machine cannot make separate hosts; the message says what it lacks."""
 
 
 def require_separate_hosts() -> None:
@@ -53,10 +53,10 @@ def require_separate_hosts() -> None:
 
 class Relay:
     """
-    Hands connections on from one address to another, until it is cut.
+    Forwards connections from one address to another, until it is cut.
 
     :param listener: a bound socket.
-    :param connect: opens a connection to where the other end is.
+    :param connect: opens a connection to the other end.
     """
 
     def __init__(self, listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
@@ -105,7 +105,7 @@ class Relay:
 
 
 def _pump(near: socket.socket, far: socket.socket) -> None:
-    """Copy both ways until one end has closed and the other has nothing left to say."""
+    """Copy both ways until one end has closed and the other has nothing left to send."""
     others = {near: far, far: near}
     reading = set(others)
     while reading:
@@ -121,11 +121,11 @@ def _pump(near: socket.socket, far: socket.socket) -> None:
 
 class SeparateHost:
     """
-    A host of its own.
+    A separate host.
 
     :param name: its hostname.
-    :param folder: for what belongs to the host.
-    :param private: folders of which the host sees its own version, which is empty at first. They must exist.
+    :param folder: folder for the host's files.
+    :param private: folders that the host sees in a version of its own, which is empty at first. They must exist.
     :param services: name of a service to its port on this machine.
     """
 
@@ -144,7 +144,7 @@ class SeparateHost:
         """
         Return where a file of the host lies on this machine.
 
-        :param path: as the host sees it.
+        :param path: path as the host sees it.
         """
         for seen, disk in self._private.items():
             if path.is_relative_to(seen):
@@ -233,9 +233,9 @@ def _connect(path: str) -> socket.socket:
 
 def inside(facts: Mapping[str, object]) -> int:
     """
-    Furnish the namespaces that ``unshare`` has made, and run the host's program in them.
+    Set up the namespaces that ``unshare`` has made, and run the host's program in them.
 
-    :param facts: what :meth:`SeparateHost.start` says.
+    :param facts: the facts that :meth:`SeparateHost.start` passes.
     :return: the program's exit code.
     """
     socket.sethostname(str(facts["name"]))

@@ -86,7 +86,7 @@ def free_port() -> int:
     """
     Return a loopback port that no program listens on.
 
-    Linux and macOS take the ports of connections from those above, so that none has it when its user begins to listen.
+    Linux and macOS give connections higher ports, so no connection holds this port when its user begins to listen.
     """
     while True:
         port = 20_000 + secrets.randbelow(12_000)
@@ -150,7 +150,7 @@ def redis(folder: Path, venv_bin: Path, port: int | None = None) -> Iterator[str
 
     :param folder: folder for its log.
     :param venv_bin: folder with the programs of the virtual environment.
-    :param port: to listen on. Default: a free one.
+    :param port: port to listen on. Default: a free one.
     :raises ServiceMissingError: Redis is not installed.
     """
     port = port or free_port()
@@ -231,8 +231,9 @@ def bigquery(folder: Path, python: str) -> Iterator[str]:
     """
     Run an emulator of BigQuery with an empty project, ``local``; yield its address.
 
-    :param folder: folder for its data, and for the extensions of DuckDB, which it would keep in the user's home.
-    :param python: the interpreter that has it.
+    :param folder: folder for its data, and for the extensions of DuckDB, which the emulator would otherwise keep in the
+        user's home.
+    :param python: the interpreter that has the emulator.
     """
     port = free_port()
     options = ("--host", "127.0.0.1", "--port", str(port), "--grpc-port", str(free_port()), "--data-dir", str(folder))

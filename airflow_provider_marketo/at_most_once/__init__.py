@@ -1,1 +1,1 @@
-"""Requests that must not run twice: the ledger of what was sent, its stores, and how to check in Marketo."""
+"""Requests that must not run twice: the ledger of sent requests, its stores, and how to check in Marketo."""

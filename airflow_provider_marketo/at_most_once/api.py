@@ -1,4 +1,4 @@
-"""Any operation of Marketo's API by name, through the ledger where it must not run twice."""
+"""Any operation of Marketo's API by name, through the ledger if it must not run twice."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _RESENT = (
 )
 
 Page = tuple[list[Any], list[str]]
-"""Records, and warnings: Marketo's, and whether the call was sent twice."""
+"""Records, and warnings: those of Marketo, and one if the call was sent twice."""
 
 
 class ApiResult(TypedDict):
     """
     What a task that calls an operation returns.
 
-    ``count`` is the number of records, ``ids`` are their ids. ``result`` has the records themselves; it is None where
-    rows may be people or went to ``output_path``. ``files`` has path and bytes of each file, of records also the rows.
-    ``sent_earlier`` is true if an earlier try made the call, so that this one did not.
+    ``count`` is the number of records, ``ids`` are their ids. ``result`` has the records themselves; it is None if
+    rows may be people or went to ``output_path``. ``files`` has path and bytes of each file, and the number of rows of
+    a file of records. ``sent_earlier`` is true if an earlier try made the call, so that this try did not.
     """
 
     operation: str
@@ -57,9 +57,9 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
     """
     Call an operation.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     operation = operations.get(arguments["operation"])
     given: dict[str, Any] = arguments["arguments"] or {}
@@ -133,7 +133,7 @@ def _send_once(
         reply = task.client.call(operation.name, **parameters)
         return {"records": reply.records, "warnings": reply.warnings}
 
-    # An open file has no name that lasts, so its content tells one request from another.
+    # An open file has no lasting name, so its content distinguishes requests.
     content = {name: parameters[name] if hasattr(value, "read") else value for name, value in given.items()}
     sending = task.sending(operation.name, content, described(operation.name, given))
     sent = task.ledger.once(sending, send)
@@ -156,7 +156,7 @@ def _pages(
 
 
 def _deleted(pages: Iterable[Page], operation: Operation) -> Iterator[Page]:
-    """Make a delete of a later try, and take what is not found for what an earlier try has deleted."""
+    """Repeat a delete in a later try. If Marketo finds no record, an earlier try may have deleted it."""
     try:
         yield from pages
     except MarketoNotFoundError as error:
@@ -172,7 +172,7 @@ def _deleted(pages: Iterable[Page], operation: Operation) -> Iterator[Page]:
 def _collect(
     kept: XComResult, pages: Iterable[Page], operation: Operation, folder: OutputFolder | None
 ) -> list[dict[str, Any]]:
-    """Take the pages in, and write their records to the folder if there is one; return the facts of the file."""
+    """Collect the pages, and write their records to the folder if one is given; return the facts of the file."""
     if folder is None:
         for records, warnings in pages:
             kept.add(records, warnings)

@@ -1,8 +1,8 @@
 """
-A task asks a person whether its request ran, where Airflow asks people: in its Required Actions (*experimental*).
+A task asks a person in Airflow's Required Actions whether its request ran (*experimental*).
 
-The answer goes to :func:`~airflow_provider_marketo.at_most_once.decision.decide`, as that of ``airflow marketo ledger
-settle`` does. Then the task continues by itself.
+The answer goes to :func:`~airflow_provider_marketo.at_most_once.decision.decide`, like the answer of ``airflow marketo
+ledger settle``. Then the task continues by itself.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ def can_ask() -> bool:
 @dataclass(frozen=True)
 class Question:
     """
-    What a person is asked.
+    A question to a person.
 
-    :param key: what the answer is about: a key of the ledger, or nothing where the task itself knows.
-    :param request: what the task would have sent, and to how many leads, without lead data.
+    :param key: the ledger's key of the request; empty if the task itself keeps track of it.
+    :param request: describes the request and the number of its leads, without lead data.
     :param operation: name of the operation.
     :param instance: the Munchkin ID.
     """
@@ -56,7 +56,7 @@ class Question:
     @classmethod
     def about(cls, error: MarketoAmbiguousOutcomeError) -> Question | None:
         """
-        Return the question about an error; None where no answer would help.
+        Return the question about an error; None if no answer would help.
 
         :param error: why it is unknown whether the request ran.
         """
@@ -71,7 +71,7 @@ class Question:
         """
         Return the text that a person reads before deciding, in Markdown.
 
-        It is the same at each try: Airflow keeps the first text of a task instance.
+        The text is the same at each try, because Airflow keeps the first text of a task instance.
 
         :param ti: the running task instance.
         """
@@ -89,8 +89,8 @@ def ask(operator: Any, context: Mapping[str, Any], error: MarketoAmbiguousOutcom
     """
     End this process of the task until a person has answered. Return only if no person can be asked.
 
-    :param operator: the task's; its ``execute_answer`` is called with the question's key and the answer.
-    :param context: Airflow's, of the running task.
+    :param operator: the task's operator. Its ``execute_answer`` is called with the question's key and the answer.
+    :param context: the running task's context.
     :param error: why it is unknown whether the request ran.
     """
     question = Question.about(error)
@@ -118,7 +118,7 @@ def answer_of(event: Mapping[str, Any] | None) -> bool:
     Return whether a person says that the request ran.
 
     :param event: the answer, as Airflow passes it.
-    :raises MarketoInvalidRequestError: it is not an answer.
+    :raises MarketoInvalidRequestError: the event has no answer.
     """
     facts = event or {}
     chosen = list(facts.get("chosen_options") or ())
@@ -134,15 +134,15 @@ def answer_of(event: Mapping[str, Any] | None) -> bool:
 
 def settle(context: Mapping[str, Any], ledger: str | None, key: str, *, sent: bool) -> None:
     """
-    Record a person's answer in the ledger. An entry that was settled meanwhile stays as it is.
+    Record a person's answer in the ledger. An entry that is already settled stays unchanged.
 
-    :param context: Airflow's, of the running task.
-    :param ledger: the operator's.
-    :param key: of the entry.
+    :param context: the running task's context.
+    :param ledger: the operator's argument ``ledger``.
+    :param key: key of the entry.
     :param sent: whether the request ran.
     """
     try:
-        # The task that asks is this one, and it is not sending.
+        # The entry belongs to this task, which is not sending now.
         decide(store_of(ledger, context["ti"]), key, sent=sent, state_of=lambda entry: None)
     except MarketoInvalidRequestError as error:
         log.warning("The answer changes nothing: %s", error)

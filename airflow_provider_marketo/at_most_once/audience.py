@@ -1,4 +1,4 @@
-"""A campaign for the people in rows: found, grouped by their tokens, and requested at most once."""
+"""A campaign for the people in rows: looked up, grouped by their tokens, and requested at most once."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 PEOPLE_PER_GROUP = 20
-"""Fewer people than this in a call on average are worth a warning: tokens that differ for everybody cost many calls."""
+"""A run with fewer people in a call, on average, logs a warning: tokens that differ for each person cost many calls."""
 
 _SENT = "_marketo_sent"
 
@@ -54,9 +54,9 @@ def trigger_for_leads_or_rows(
     """
     Send leads, or the people of an input, through a trigger campaign.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :param parallel: calls at once.
     """
     if all(arguments[way] is None for way in ("source", "sql", "records")):
@@ -70,12 +70,12 @@ class AudienceWork(ImportWork):
     """
     One try of a task that requests a campaign for rows.
 
-    The rows are staged as those of an import are, so that every try has the same audience. Which call was made is in
-    the ledger, as for any request that must not run twice.
+    The rows are staged like those of an import, so that every try has the same audience. The ledger records which
+    calls were made, as for any request that must not run twice.
     """
 
     def request(self) -> ImportRequest:
-        """Return what is wanted. Columns are those that say who, and those of tokens and ``once_by``."""
+        """Return the request. Its columns identify the leads, or belong to tokens and ``once_by``."""
         given = self.arguments
         tokens, once_by = given["tokens"] or {}, tuple(given["once_by"] or ())
         as_tokens(tokens)  # checks the names before a row is read
@@ -95,7 +95,7 @@ class AudienceWork(ImportWork):
         )
 
     def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
-        """Check that the input has what tokens and ``once_by`` name."""
+        """Check that the input has the columns that tokens and ``once_by`` name."""
         sources = {name: column for column, name in self._request.mapping(rows.columns).items()}
         named = {"tokens": (self.arguments["tokens"] or {}).values(), "once_by": self.arguments["once_by"] or ()}
         for parameter, names in named.items() if rows.columns else ():
@@ -119,7 +119,7 @@ class AudienceWork(ImportWork):
 
         people = self._people(staged)
         if self._once_by and not self._sent_before.is_reserved:
-            # A mistake that is found after the digests are written down would count as having sent.
+            # If a check failed after the digests are saved, they would count as sent.
             planned, _ = self._split(people, self._known)
             self._check_size(planned)
             if planned:
@@ -132,7 +132,7 @@ class AudienceWork(ImportWork):
             if staged.state(chunk).state == state.STAGED:
                 staged.put(chunk, state.ChunkState(state.SENDING))  # from now on the input is not read again
         sent, earlier = once.send_all(self._calls(once, sending), check)
-        staged.count_calls(sent + earlier)  # a try that does not come here counts none
+        staged.count_calls(sent + earlier)  # a try that stops before this line counts no calls
         for chunk in staged.chunks:
             left = left_out.get(chunk.name, 0)
             staged.settle(chunk, state.DONE, Account(accepted=chunk.rows - left, superseded=left))
@@ -146,7 +146,7 @@ class AudienceWork(ImportWork):
         }
 
     def preview(self, staged: StagedImport) -> dict[str, Any]:
-        """Return people, groups and calls. The ledger and the digests stay as they are."""
+        """Return the numbers of people, groups and calls. The ledger and the digests stay unchanged."""
         sending, left_out = self._split(self._people(staged), self._known)
         self._check_size(sending)
         groups = list(self._groups(sending))
@@ -173,7 +173,7 @@ class AudienceWork(ImportWork):
     def _split(
         self, people: Sequence[_Person], may_send: Callable[[set[str]], set[str]]
     ) -> tuple[list[Record], dict[str, int]]:
-        """Return the records to send, and how many of each chunk an earlier run has sent."""
+        """Return the records to send, and for each chunk the number of rows that an earlier run has sent."""
         if not self._once_by:
             return [record for _, record, _ in people], {}
         allowed = may_send({one for _, _, one in people if one is not None})
@@ -194,7 +194,7 @@ class AudienceWork(ImportWork):
 
     @property
     def _once_by(self) -> list[str]:
-        """The columns of ``once_by`` in an order of their own: it means the same in any order."""
+        """The columns of ``once_by``, sorted, because the author's order does not matter."""
         return sorted(set(self.arguments["once_by"] or ()))
 
     @property
@@ -228,7 +228,7 @@ class AudienceWork(ImportWork):
         ]
 
     def _groups(self, records: Sequence[Record]) -> Iterator[tuple[list[int], dict[str, Any]]]:
-        """Yield leads and tokens of each call: equal tokens, at most 100 leads, each once."""
+        """Yield the leads and tokens of each call: at most 100 different leads with equal tokens."""
         tokens = self.arguments["tokens"] or {}
         open_groups: dict[tuple[Any, ...], list[list[int]]] = {}
         for record in records:

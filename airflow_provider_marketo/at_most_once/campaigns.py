@@ -23,7 +23,7 @@ log = printable_logger(__name__)
 
 LEADS_PER_CALL = 100
 MAX_AUDIENCE = 1_000
-"""Largest audience that an author may give by ids without saying how large it may be."""
+"""Largest audience that an author may give by ids without ``max_audience``."""
 
 TOKENS_PER_CALL = 100
 SOONEST = timedelta(minutes=5)
@@ -49,8 +49,8 @@ class ScheduleResult(TypedDict):
     """
     What a task that schedules a campaign returns.
 
-    ``run_at`` is ISO 8601 in UTC, None for as soon as possible. ``campaign`` is the campaign's name, None if an earlier
-    try has scheduled the run.
+    ``run_at`` is ISO 8601 in UTC; None means as soon as possible. ``campaign`` is the campaign's name, None if an
+    earlier try has scheduled the run.
     """
 
     campaign_id: int
@@ -64,9 +64,9 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     """
     Send leads through a trigger campaign.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     tokens, leads = as_tokens(arguments["tokens"]), _audience(arguments)
     task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
@@ -88,9 +88,9 @@ def schedule(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[s
     """
     Schedule a run of a batch campaign.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     tokens, run_at = as_tokens(arguments["tokens"]), arguments["run_at"]
     task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
@@ -113,7 +113,7 @@ def schedule(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[s
 
 def as_tokens(tokens: Mapping[str, Any] | None) -> list[dict[str, str]]:
     """
-    Return My Tokens as the calls take them.
+    Return My Tokens in the form that calls take.
 
     :param tokens: values by name, such as ``{"{{my.Subject}}": "Hello"}``.
     :raises MarketoInvalidRequestError: there are more than 100, or a name is not that of a My Token.
@@ -153,7 +153,7 @@ def campaign_request(
     Return the call that sends leads through a campaign (``campaigns.request``).
 
     :param task: the try.
-    :param campaign_id: of the campaign.
+    :param campaign_id: id of the campaign.
     :param group: ids of the leads, 100 at most.
     :param tokens: as :func:`as_tokens` returns them.
     """
@@ -208,8 +208,8 @@ def requestable(task: OnceTask, campaign_id: int) -> Mapping[str, Any]:
     Return the campaign, if it takes requests.
 
     :param task: the try.
-    :param campaign_id: of the campaign.
-    :raises MarketoInvalidRequestError: it does not; the error says why.
+    :param campaign_id: id of the campaign.
+    :raises MarketoInvalidRequestError: the campaign takes no requests; the error gives the reason.
     """
     campaign = _campaign(task, campaign_id)
     if campaign.get("type") != "trigger":
@@ -248,7 +248,7 @@ def _refuse(campaign: Mapping[str, Any], what: str, remedy: str) -> NoReturn:
 
 
 def _refuse_time(run_at: datetime | None) -> None:
-    """Marketo refuses such times when the call arrives, in less helpful words."""
+    """Refuse times that Marketo would refuse with a less helpful message."""
     if run_at is None:
         return
     ahead = run_at - datetime.now(timezone.utc)

@@ -19,7 +19,7 @@ ALIVE = ("running", "queued", "restarting")
 
 
 ASKING = ("awaiting_input", "deferred")
-"""States of a task that waits for an answer in Airflow's Required Actions: the second one before Airflow 3.3."""
+"""States of a task that waits for an answer in Airflow's Required Actions: ``deferred`` before Airflow 3.3."""
 
 
 def decide(
@@ -29,12 +29,12 @@ def decide(
     Record whether a request ran.
 
     :param store: keeps the entry.
-    :param key: of the entry.
+    :param key: key of the entry.
     :param sent: whether the request ran. If it did not, the entry is deleted, and the task's next try sends it.
-    :param by: who says so.
+    :param by: who decides.
     :param state_of: returns the state of the entry's task instance in Airflow; None if Airflow does not have it.
-    :return: the entry as it was.
-    :raises MarketoInvalidRequestError: there is no such entry, it is settled, or its task may be sending it right now.
+    :return: the entry before the decision.
+    :raises MarketoInvalidRequestError: the entry does not exist or is settled, or its task may be sending right now.
     """
     text = store.read(key)
     if text is None:

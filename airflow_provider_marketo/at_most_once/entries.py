@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "marketo_once_"
-"""How every key begins. Airflow masks Variables whose names sound like secrets; these do not."""
+"""The beginning of every key. Airflow masks Variables whose names sound like secrets; these names do not."""
 
 CLAIM = "_claim"
 SENDING, SETTLED = "sending", "settled"
@@ -105,7 +105,7 @@ class Entry(Serializable):
 
         :param text: the stored text.
         :return: the entry; None if the text is not an entry: it is empty, cut short, or not written by a ledger.
-        :raises MarketoStateError: a later release wrote it, in a format that this one does not read.
+        :raises MarketoStateError: a later release wrote the entry, in a format that this release does not read.
         """
         try:
             return cls.from_dict(json.loads(text))
@@ -117,10 +117,10 @@ class Entry(Serializable):
     @classmethod
     def unreadable(cls, sending: Sending) -> Entry:
         """
-        Return the entry that stands for one that cannot be read: something was stored, so the request may have run.
+        Return the entry that replaces a damaged one: something was stored, so the request may have run.
 
-        It has the generation of the running task. With another one the ledger would think that a person cleared the
-        task to send the request again.
+        It has the generation of the running task. Another generation would mean that a person cleared the task to send
+        the request again.
 
         :param sending: the request.
         """
@@ -159,14 +159,14 @@ DAMAGED = Entry(
     generation=0,
     since="",
 )
-"""Stands for an entry that cannot be read: its request may have run, so a person decides."""
+"""Replaces an entry that cannot be read: its request may have run, so a person decides."""
 
 
 def sending_of(context: Mapping[str, Any], **facts: Any) -> Sending:
     """
     Return a request of the running task instance.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param facts: the fields of :class:`Sending` that the context does not give.
     """
     ti = context["ti"]
@@ -188,5 +188,5 @@ def task_name(task: Any) -> str:
 
 
 def _stable(value: Any) -> Any:
-    """Return what JSON cannot hold as something that every process writes in the same way: sets have no order."""
+    """Return a form that every process writes in the same way, for a value that JSON cannot hold, such as a set."""
     return sorted(map(repr, value)) if isinstance(value, Set) else str(value)

@@ -32,8 +32,8 @@ class NamedFiles:
     """
     Reads the files that arguments name.
 
-    A path that is in the DAG file is the author's. One that a template, an XCom or a mapping has made is not,
-    and is read only in the folders that ``[marketo] upload_roots`` lists.
+    A path that is written in the DAG file may lead anywhere. A path that a template, an XCom or a mapping has made must
+    lie in one of the folders that ``[marketo] upload_roots`` lists.
 
     :param named: the arguments that the author gave as a file, and whether a template is part of the path.
     :param mapped: whether the task is mapped, so that an XCom may have given the arguments.
@@ -44,11 +44,11 @@ class NamedFiles:
 
     def opened(self, operation: Operation, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """
-        Replace the files that parameters name by their content.
+        Replace the files that parameters name with their content.
 
         :param operation: the operation that the parameters are for.
-        :param parameters: the parameters. One of type file may be a path, ``{"path": ...}``, an open file, or the
-            content itself as bytes or text.
+        :param parameters: the parameters. A parameter of type file may be a path, ``{"path": ...}``, an open file, or
+            the content itself as bytes or text.
         :raises MarketoInvalidRequestError: a file cannot be read, is larger than Marketo accepts, or its path comes
             from a template and lies outside the folders that are allowed.
         """
@@ -82,7 +82,7 @@ class NamedFiles:
                 with path.open("rb") as file:  # type: ignore[no-untyped-call]
                     is_allowed = is_fixed or _is_in_roots(_opened(path, file))
                     content = bytes(file.read(most + 1)) if is_allowed else b""
-        except Exception as error:  # each store has errors of its own
+        except Exception as error:  # each kind of storage has errors of its own
             text = f"{_text_of(named)} cannot be read ({type(error).__name__}: {error})"
             if is_final(error):
                 raise MarketoInvalidRequestError(text, **facts) from error
@@ -102,7 +102,7 @@ class NamedFiles:
 
 
 def _text_of(named: Any) -> str:
-    """Return a path for an error: on one line, and not endless."""
+    """Return a path for an error: on one line, and shortened."""
     return repr(str(named)[:_LONGEST_PATH]).strip("'")
 
 
@@ -126,16 +126,16 @@ def _is_in_roots(path: ObjectStoragePath) -> bool:
 
 
 def _is_special(path: ObjectStoragePath) -> bool:
-    """Whether a path is a pipe or a device of this host, where opening may wait for ever."""
+    """Whether a path is a pipe or a device of this host; opening it may wait for ever."""
     return path.protocol in _LOCAL and Path(path.path).exists() and not Path(path.path).is_file()
 
 
 def _opened(path: ObjectStoragePath, file: Any) -> ObjectStoragePath:
     """
-    Return where an open file lies: a link may have been turned elsewhere between the check and the opening.
+    Return the path of an open file: a link may have changed its target between the check and the opening.
 
-    :param path: that was opened. It is returned as it is where the system does not tell.
-    :param file: that was opened.
+    :param path: the path that was opened. It is returned unchanged if the system does not show where the file lies.
+    :param file: the open file.
     """
     known = Path("/proc/self/fd") / str(file.fileno()) if path.protocol in _LOCAL else None
     return ObjectStoragePath(os.readlink(known)) if known is not None and known.is_symlink() else path
@@ -151,5 +151,5 @@ def is_inside(path: ObjectStoragePath, root: ObjectStoragePath) -> bool:
     if path.protocol in _LOCAL and root.protocol in _LOCAL:
         return Path(path.path).resolve().is_relative_to(Path(root.path).resolve())
     if (path.protocol, connection_of(path)) != (root.protocol, connection_of(root)):
-        return False  # asking a path for more asks for its connection
+        return False  # anything else about the path would need its connection
     return path.path.startswith(f"{root.path.rstrip('/')}/") and not {"", ".", ".."} & set(path.path.split("/")[1:])

@@ -38,7 +38,7 @@ _INSTRUCTIONS = (
 
 def how_to_check(operation: str) -> str:
     """
-    Tell a person how to check whether a request ran.
+    Return the sentences that tell a person how to check whether a request ran.
 
     :param operation: name of the operation.
     :return: one sentence or several.
@@ -49,7 +49,7 @@ def how_to_check(operation: str) -> str:
 
 def described(operation: str, parameters: Mapping[str, Any]) -> str:
     """
-    Describe a call without lead data: its ids, names of Marketo assets, and the number of everything else.
+    Describe a call without lead data: show ids and names of Marketo assets, and count everything else.
 
     :param operation: name of the operation.
     :param parameters: the call's parameters, in Adobe's spelling.
@@ -59,7 +59,7 @@ def described(operation: str, parameters: Mapping[str, Any]) -> str:
 
 def shown(name: str, value: Any) -> str:
     """
-    Return what a log may show of a parameter.
+    Return the part of a parameter's value that a log may show.
 
     :param name: name of the parameter.
     :param value: its value.

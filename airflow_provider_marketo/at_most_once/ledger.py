@@ -5,10 +5,10 @@ Marketo has no idempotency keys, and Airflow runs a task again after a kill, a l
 the earlier try may then still be alive. So a task writes an entry before each request, and a task that finds an entry
 does not send.
 
-No store that Airflow offers has compare-and-set, so two processes could each write an entry and take it for their own.
-Two registers tell them apart (a *splitter*: Lamport's fast mutual exclusion without the waiting). A process writes its
-name into the claim, reads the entry, writes the entry, and reads the claim again. At most one process finds the entry
-unchanged and its own name in the claim; all others stop. If the store cannot be read, every process stops.
+No store that Airflow offers has compare-and-set, so two processes could each write an entry and believe that they own
+it. Two registers decide between them (a *splitter*: Lamport's fast mutual exclusion without the waiting). A process
+writes its name into the claim, reads the entry, writes the entry, and reads the claim again. At most one process finds
+the entry unchanged and its own name in the claim; all others stop. If the store cannot be read, every process stops.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class LedgerStore(Protocol):
         ...
 
     def write(self, key: str, text: str) -> None:
-        """Store a text; one that is there is replaced."""
+        """Store a text; it replaces an earlier one."""
         ...
 
     def delete(self, key: str) -> None:
@@ -83,7 +83,7 @@ class Sent:
     """
     A request that was sent.
 
-    :param result: Marketo's answer, as the ledger has it.
+    :param result: Marketo's answer, as stored in the ledger.
     :param earlier: whether an earlier try sent it, so that nothing was sent now.
     """
 
@@ -93,12 +93,12 @@ class Sent:
 
 class Ledger:
     """
-    Sends what must not be sent twice.
+    Sends requests that must not be sent twice.
 
     :param store: keeps the entries.
     :param on_ambiguous: what to do about a request that may or may not have run: ``stop``; ``resend``, once after each
         clear of the task, since a clear is a person's decision; or ``assume_sent``.
-    :param force: send again what was sent, once after each clear of the task.
+    :param force: whether to send a sent request again, once after each clear of the task.
     :raises MarketoInvalidRequestError: ``on_ambiguous`` has another value.
     """
 
@@ -140,7 +140,7 @@ class Ledger:
 
     def earlier(self, sending: Sending) -> Sent | None:
         """
-        Return what an earlier try has sent; None if the task should send the request.
+        Return a request that an earlier try has sent; None if the task should send it.
 
         :param sending: the request.
         :raises MarketoAmbiguousOutcomeError: the request may or may not have run.
@@ -149,7 +149,7 @@ class Ledger:
 
     def knows(self, sending: Sending) -> bool:
         """
-        Whether this task instance has sent a request, or was about to.
+        Whether this task instance has sent a request, or was about to send it.
 
         :param sending: the request.
         """
@@ -157,7 +157,7 @@ class Ledger:
 
     def forget(self, sending: Sending) -> None:
         """
-        Forget a request that certainly made nothing, so that it may be sent again.
+        Forget a request that certainly made nothing, so that a task may send it again.
 
         :param sending: the request.
         """
@@ -215,7 +215,7 @@ class Ledger:
             log.info("The reason could not be written to the ledger's entry %s", sending.key)
 
     def _restore(self, sending: Sending, before: str | None) -> None:
-        """Put the entry back as it was: the request certainly did not run."""
+        """Restore the entry to its earlier text, because the request certainly did not run."""
         try:
             if before is None:
                 self._store.delete(sending.key)
@@ -223,7 +223,7 @@ class Ledger:
                 self._store.write(sending.key, before)
         except Exception as error:  # noqa: BLE001 - the error of Marketo matters more
             log.warning(
-                "%s did not run, but the ledger's entry %s could not be taken back (%s)",
+                "%s did not run, but the ledger's entry %s could not be restored (%s)",
                 sending.what,
                 sending.key,
                 type(error).__name__,
@@ -268,7 +268,7 @@ class Ledger:
 
 
 def _entry(sending: Sending, text: str | None) -> Entry | None:
-    """Return the entry that a text holds; None only if nothing is stored. A text that is not an entry is one, too."""
+    """Return the entry that a text holds; None only if nothing is stored. A malformed text counts as an entry."""
     return None if text is None else Entry.from_json(text) or Entry.unreadable(sending)
 
 

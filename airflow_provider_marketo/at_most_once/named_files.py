@@ -14,7 +14,7 @@ def path_of(value: Any) -> Any:
     """
     Return the path that a value names: a path object, or the text in ``{"path": ...}``; None for anything else.
 
-    Text names no file: it is the content itself, so that what a template renders to cannot pick a file of the worker.
+    Plain text names no file but is the content itself, so that a rendered template cannot pick a file of the worker.
 
     :param value: an argument of an operation.
     """
@@ -25,9 +25,9 @@ def path_of(value: Any) -> Any:
 
 def named_files(arguments: Any) -> dict[str, bool]:
     """
-    Return which arguments the author gave as a file, and of each whether a template is part of its path.
+    Return the arguments that the author gave as a file, and for each whether a template is part of its path.
 
-    :param arguments: arguments of an operation as the DAG file has them, not rendered.
+    :param arguments: arguments of an operation, as written in the DAG file and not yet rendered.
     """
     if isinstance(arguments, Mapping):
         given: Mapping[str, Any] = arguments

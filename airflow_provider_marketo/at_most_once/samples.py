@@ -1,4 +1,4 @@
-"""Samples of an e-mail: each address gets one at most."""
+"""Samples of an e-mail: each address gets at most one."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def send_samples(context: Mapping[str, Any], hook: MarketoHook, arguments: Mappi
     """
     Send a sample of an e-mail to each address.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     addresses = list(dict.fromkeys(arguments["email_addresses"]))
     _refuse_addresses(addresses)

@@ -1,4 +1,4 @@
-"""Who was sent earlier: digests that runs of a task leave behind, so that later runs send the same person nothing."""
+"""Digests of rows that runs of a task have sent, so that later runs do not send the same rows again."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 _RESERVING, _RESERVED = "reserving", "reserved"
 _LOOKS, _PAUSE = 60, 0.5
 """
-How often, and after how many seconds, a run looks whether another has decided. One that has died does not: what both
-want is left to its retry.
+How often, and after how many seconds, a run checks whether another run has decided. A run that has died does not
+decide, so the rows that both runs want are left to its retry.
 """
 _REMEDY = (
-    "Restore the file from a backup. Without it the people of its run may be sent once more: delete it only if that is"
-    " meant, and clear the task."
+    "Restore the file from a backup. Without it, the rows of its run may be sent again: delete it only if you accept"
+    " that, and clear the task."
 )
 
 
@@ -36,9 +36,9 @@ class Reservation(Serializable):
     """
     The digests of one run.
 
-    :param state: whether they may still become fewer: ``reserving`` or ``reserved``.
+    :param state: ``reserving`` while the run may still drop digests, then ``reserved``.
     :param at: when the state was written.
-    :param digests: what the run may send.
+    :param digests: digests of the rows that the run may send.
     """
 
     VERSION: ClassVar[int] = 1
@@ -50,9 +50,9 @@ class Reservation(Serializable):
 
 def digest(values: Sequence[Any], secret: Secret) -> str:
     """
-    Return what stands for the values of ``once_by``: without the secret it tells nothing about them.
+    Return the digest of the values of ``once_by``. Without the secret, it reveals nothing about them.
 
-    :param values: of one row.
+    :param values: the values of one row.
     :param secret: the connection's ``hash_secret``.
     """
     text = json.dumps([str(value).strip().lower() for value in values])
@@ -63,13 +63,13 @@ class SentBefore:
     """
     The digests of a campaign, one file for each task instance.
 
-    A run writes its own digests down before it sends anything, then looks at those of all others. So of two runs that
-    overlap at most one sends a digest: each sees what the other had written before. If both have written a digest
-    before they look, the run whose name comes later leaves it out, and the other waits for that.
+    A run saves its own digests before it sends anything, then reads those of all other runs. So at most one of two
+    overlapping runs sends the row of a digest: each run sees the digests that the other had saved before. If both runs
+    save a digest before they read, the run whose name comes later drops it, and the other run waits for that.
 
-    :param folder: that every worker reaches.
-    :param place: names the campaign and the fields, in the folder.
-    :param run: names the task instance.
+    :param folder: a folder that every worker reaches.
+    :param place: path in the folder, which names the campaign and the fields.
+    :param run: name of the task instance.
     :param within: how long a digest counts; None for ever.
     :param sleep: waits for some seconds.
     """
@@ -91,9 +91,9 @@ class SentBefore:
     @property
     def is_reserved(self) -> bool:
         """
-        Whether an earlier try has written down what this run may send.
+        Whether an earlier try has saved the digests that this run may send.
 
-        :raises MarketoStateError: what it has written is damaged.
+        :raises MarketoStateError: its file is damaged.
         """
         mine = self._read(self._name)
         return mine is not None and mine.state == _RESERVED
@@ -102,8 +102,8 @@ class SentBefore:
         """
         Return the digests that this run may send. A later try of the run gets the same ones.
 
-        :param digests: of everything that the run would send.
-        :raises MarketoStateError: the file of a run is damaged: who was sent cannot be told.
+        :param digests: digests of everything that the run would send.
+        :raises MarketoStateError: the file of a run is damaged, so the rows that it has sent are unknown.
         """
         mine = self._read(self._name)
         if mine is not None and mine.state == _RESERVED:

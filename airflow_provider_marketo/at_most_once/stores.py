@@ -1,4 +1,4 @@
-"""The ledger's stores: Airflow's Variables as a task reaches them, or a folder."""
+"""The ledger's stores: Airflow's Variables, read and written as a task does, or a folder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class VariableStore:
     option = ""
 
     def read(self, key: str) -> str | None:
-        """Return the text of a key; None if it has no text."""
+        """Return the text of a key; None if nothing is stored."""
         return variables.read(key)
 
     def write(self, key: str, text: str) -> None:
-        """Store a text under a key; one that is there is replaced."""
+        """Store a text under a key; it replaces an earlier one."""
         variables.write(key, text, "Marketo: keeps a request from being sent twice (airflow marketo ledger)")
 
     def delete(self, key: str) -> None:
@@ -46,7 +46,7 @@ class FolderStore:
     emptied. Entries are then missing although requests were sent, so nothing is read from it.
 
     :param url: URL of a folder that every worker reaches, such as ``s3://connection@bucket/ledger``.
-    :param task: the running task instance, ``context["ti"]``: what a killed try of it has left unfinished is removed.
+    :param task: the running task instance, ``context["ti"]``, whose unfinished files of killed tries are removed;
         None for a command.
     """
 
@@ -61,14 +61,14 @@ class FolderStore:
         self._is_marked = False
 
     def read(self, key: str) -> str | None:
-        """Return the text of a key; None if it has no text."""
+        """Return the text of a key; None if nothing is stored."""
         self._check()
         data = self._folder.read(_file(key))
-        # What is not UTF-8 becomes an escape that JSON lacks, so that the entry counts as damaged.
+        # Bytes that are not UTF-8 become an escape that JSON lacks, so that the entry counts as damaged.
         return None if data is None else data.decode("utf-8", "backslashreplace")
 
     def write(self, key: str, text: str) -> None:
-        """Store a text under a key; one that is there is replaced."""
+        """Store a text under a key; it replaces an earlier one."""
         self._check(leave_mark=True)
         self._folder.write(_file(key), text.encode())
 
@@ -83,10 +83,10 @@ class FolderStore:
 
     def _check(self, *, leave_mark: bool = False) -> None:
         """
-        Check that earlier tasks used this folder. A command cannot: it has no supervisor to ask for the Variable.
+        Check that earlier tasks used this folder. A command does not: it has no supervisor to ask for the Variable.
 
         :param leave_mark: whether to leave the mark and the Variable if no task has used the folder.
-        :raises MarketoLedgerError: it is another folder of the same name.
+        :raises MarketoLedgerError: this is another folder of the same name.
         """
         if self._is_marked or not airflow_compat.is_supervised():
             return

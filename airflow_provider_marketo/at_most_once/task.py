@@ -1,4 +1,4 @@
-"""A task whose requests must not run twice: its connection, its ledger, and whether it only previews."""
+"""A task whose requests must not run twice: its connection, its ledger, and its dry run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class OnceCall:
     """
     A call, and its entry in the ledger.
 
-    :param sending: the call, as the ledger knows it.
+    :param sending: the call's description for the ledger.
     :param parameters: the call's parameters, in Adobe's spelling.
     """
 
@@ -40,10 +40,10 @@ class OnceTask:
     """
     One try of a task that makes requests at most once.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: the operator's: ``ledger``, ``on_ambiguous``, ``force`` and ``dry_run``; ``named_files`` where
-        they may name files.
+    :param arguments: the operator's arguments: ``ledger``, ``on_ambiguous``, ``force`` and ``dry_run``; also
+        ``named_files`` if arguments may name files.
     :ivar files: reads the files that arguments name.
     :raises MarketoInvalidRequestError: no file system is registered for the ledger's URL.
     """
@@ -96,7 +96,7 @@ class OnceTask:
 
         :param calls: the calls, in order.
         :param check: checks that Marketo will accept them; called once, and only if a call is left to make.
-        :return: how many calls were made now (or would be, in a dry run), and how many earlier.
+        :return: how many calls this try made (or would make, in a dry run), and how many earlier tries made.
         :raises MarketoAmbiguousOutcomeError: a call may or may not have run.
         """
         waiting = [call for call in calls if self.ledger.earlier(call.sending) is None]

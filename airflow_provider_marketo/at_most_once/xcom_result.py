@@ -1,4 +1,4 @@
-"""What of an operation's result may travel through XCom."""
+"""The part of an operation's result that may go through XCom."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import Operation
 
 XCOM_BYTES = 48_000
-"""The most that a result may take in XCom. Larger results belong into ``output_path``."""
+"""Most bytes of a result in XCom. Larger results belong into ``output_path``."""
 
 _ROWS_OF_PEOPLE = (
     "activities.get_deleted_leads",
@@ -33,7 +33,7 @@ _ROWS_OF_PEOPLE = (
     "user_management.get_invited_user_by_id",
     "user_management.get_user*",
 )
-"""Operations whose rows may be people: only the rows' ids travel through XCom."""
+"""Operations whose rows may be people: only the rows' ids go through XCom."""
 
 _ID_MEMBERS = ("id", "leadId", "marketoGUID", "externalOpportunityId", "batchId", "exportId", "userid")
 
@@ -46,8 +46,8 @@ class XComResult:
     :ivar count: number of all records.
     :ivar ids: ids of the records.
     :ivar result: the records; None if they may be people or went to storage.
-    :ivar warnings: Marketo's, each once.
-    :ivar first: the first record, in a list; it is not returned.
+    :ivar warnings: Marketo's warnings, each once.
+    :ivar first: the first record, in a list; it does not go into XCom.
     """
 
     def __init__(self, operation: Operation) -> None:

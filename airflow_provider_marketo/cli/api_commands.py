@@ -8,14 +8,14 @@ from airflow.cli.cli_config import ActionCommand, Arg, CLICommand, GroupCommand,
 
 
 def days(text: str) -> int:
-    """Read a number of days. A negative one would mean entries of the future, which are all."""
+    """Read a number of days. A negative number would select all entries."""
     if not text.isdigit():
         raise ArgumentTypeError(f"{text} is not a number of days: give 0 or more")
     return int(text)
 
 
 def megabytes(text: str) -> float:
-    """Read a number of megabytes that something may be divided by."""
+    """Read a positive number of megabytes."""
     try:
         found = float(text)
     except ValueError:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def clean(args: Namespace) -> None:
-    """Remove old temporary files of this host, and in the named folders what old tasks keep between tries."""
+    """Remove old temporary files of this host, and what old tasks have kept in the named folders for their next try."""
     use_metadata_database()
     age, dry_run = timedelta(days=args.older_than_days), args.dry_run
     verb = "Would remove" if dry_run else "Removed"

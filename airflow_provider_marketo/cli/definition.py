@@ -61,22 +61,25 @@ _LEAD_ID = Arg(
     required=True,
 )
 _TABLE = Arg(("--table",), help="Name of the table, such as leads or activity_send_email.", required=True)
-_ERASE_FOLDER = Arg(("--folder",), help="Folder of the extracts: its files that are loaded are removed, too.")
+_ERASE_FOLDER = Arg(("--folder",), help="Folder of the extracts: also remove its files that are loaded.")
 _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
 _OBJECT = Arg(
     ("what",), metavar="DAG_ID or object", help=f"A DAG, or what is extracted: {', '.join(get_args(BulkObject))}."
 )
 _START = Arg(
-    ("--start",), help="First second wanted, ISO 8601. For a DAG: the start of tasks whose dates are templates."
+    ("--start",), help="First second of the span, ISO 8601. For a DAG: the start of tasks whose dates are templates."
 )
 _END = Arg(("--end",), help="First second after the span, ISO 8601 (default for a DAG: now).")
 _WINDOW = Arg(("--window",), help="Length of a window, ISO 8601 (default: P30D).", default="P30D")
 _ORDER = Arg(("--order",), help="Which window comes first.", choices=get_args(WindowOrder), default="oldest_first")
-_DATE_FIELD = Arg(("--date-field",), help="What the windows select by, such as updatedAt.")
+_DATE_FIELD = Arg(("--date-field",), help="Date by which the windows select, such as updatedAt.")
 _FIELDS = Arg(("--field",), help="A field. May be given several times (default: all).", action="append", dest="fields")
 _CUSTOM_OBJECT = Arg(("--custom-object",), help="API name of the type, for custom_objects.")
 _PROGRAM_IDS = Arg(
-    ("--program-id",), help="Of program members. May be given several times.", action="append", dest="program_ids"
+    ("--program-id",),
+    help="Id of a program, for program_members. May be given several times.",
+    action="append",
+    dest="program_ids",
 )
 _DAILY_MB = Arg(("--daily-export-mb",), help="Megabytes that the DAG may export in a day.", type=megabytes)
 _TASK = Arg(("--task",), help="Take the size of the last file of this task: DAG_ID.TASK_ID.")
@@ -97,7 +100,7 @@ _COMMANDS = (
     ActionCommand(
         name="setup",
         help="Create or update the pools that limit how many tasks use Marketo at once",
-        description="Run it before the first DAG: a task that names a pool which does not exist waits for ever, "
+        description="Run it before the first DAG: a task in a pool that does not exist waits for ever, "
         "without a line in its log. Creates or updates the pool of each Marketo connection from its extras (pool, "
         "max_parallel), and prints what it changed. It is safe to run again.",
         func=lazy_load_command("airflow_provider_marketo.cli.setup.setup"),
@@ -133,8 +136,7 @@ _COMMANDS = (
         description="For a DAG, prints a line for each of its tasks with the calls, the megabytes and the days of the "
         "first run. For an object, prints a line for each window of a bulk extract, with the megabytes that it is "
         "likely to have and the day on which it is exported. The size is that of the last file of such an extract, "
-        "as the tasks have written it down, or of a window that --sample exports. Without --sample it never calls "
-        "Marketo.",
+        "which the tasks recorded, or of a window that --sample exports. Without --sample it never calls Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.plan.plan"),
         args=(
             _OBJECT,
@@ -173,9 +175,9 @@ _COMMANDS = (
     ActionCommand(
         name="resync",
         help="Let the next run of a task group read a table of the warehouse again (experimental)",
-        description="The next run of MarketoWarehouseTaskGroup reads the table from start, and merges its rows: what "
-        "Marketo sends replaces what the table has, and what Marketo has forgotten stays. Activities of all types are "
-        "read together, as is all reference data. The command itself does not call Marketo.",
+        description="The next run of MarketoWarehouseTaskGroup reads the table from start, and merges its rows: rows "
+        "that Marketo sends replace those of the table, and rows that Marketo no longer has stay. Activities of all "
+        "types are read together, as is all reference data. The command itself does not call Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.resync_table"),
         args=(_SQL_CONN_ID, _SCHEMA, _TABLE),
     ),
@@ -183,7 +185,8 @@ _COMMANDS = (
         name="erase-from-warehouse",
         help="Erase leads from all tables of a warehouse (experimental)",
         description="Empties the rows of the leads in every table that has rows about them, and in the histories: "
-        "keys, ids and the mark remain. Later loads do not restore them. It does not delete them in Marketo.",
+        "only keys, ids and this provider's own columns remain. Later loads do not restore the values. The command "
+        "does not delete the leads in Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.erase_from_warehouse"),
         args=(_SQL_CONN_ID, _SCHEMA, _LEAD_ID, _ERASE_FOLDER, _ERASE_YES),
     ),

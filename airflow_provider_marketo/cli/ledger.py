@@ -49,7 +49,7 @@ class _DatabaseStore:
     def read(self, key: str) -> str | None:
         with create_session() as session:
             found = session.scalar(select(Variable).where(Variable.key == key))
-            # Airflow's value of a Variable that it cannot decrypt is None; there is one all the same.
+            # If Airflow cannot decrypt a Variable, its value is None, although the Variable exists.
             return None if found is None else found.val or ""
 
     def write(self, key: str, text: str) -> None:
@@ -94,7 +94,7 @@ def _state(entry: Entry) -> str | None:
     try:
         with create_session() as session:
             return states(session, [instance]).get(instance)
-    except SQLAlchemyError:  # a folder is a ledger without a database, too
+    except SQLAlchemyError:  # a ledger in a folder needs no database
         return None
 
 

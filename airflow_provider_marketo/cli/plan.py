@@ -34,7 +34,7 @@ _NO_SIZE = "No size of such a file is known: add --sample to export one window a
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def plan(args: Namespace) -> None:
-    """Print the windows, and how much and how long they are together."""
+    """Print the windows, and their sum in megabytes and days."""
     try:
         print_plan(args)
     except MarketoError as error:
@@ -129,7 +129,7 @@ def _request(args: Namespace) -> ExtractRequest:
 
 
 def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
-    """Return how the size of a window is known, and the size."""
+    """Return the source of the size of a window, and the size."""
     if args.sample:
         return "a sample", _sample(args.conn_id, request)
     known = known_sizes(args.conn_id)

@@ -1,7 +1,7 @@
 """
 What commands print: tables for people, facts for programs.
 
-Tables show texts of Marketo and of Variables, and the terminal does not act upon them.
+Texts of Marketo and of Variables are made printable in tables, so that a terminal executes none of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def print_rows(rows: Iterable[Mapping[str, Any]], output: str = "table") -> None
     """
     Print rows as Airflow's own commands do.
 
-    :param rows: each with the same names.
+    :param rows: rows that all have the same names.
     :param output: ``table``, ``json``, ``yaml`` or ``plain``. The formats for programs escape control characters.
     """
     if output not in _FOR_PROGRAMS:

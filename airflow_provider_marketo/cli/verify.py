@@ -1,4 +1,4 @@
-"""``airflow marketo verify``: whether a real instance is what this package expects (*experimental*)."""
+"""``airflow marketo verify``: check that a real instance does what this package expects (*experimental*)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @action_cli(check_db=False)
 @providers_configuration_loaded
 def verify(args: Namespace) -> None:
-    """Print the plan, ask, compare, and write the report. A difference ends the command with exit code 1."""
+    """Print the plan, ask the user, compare, and write the report. A difference ends the command with exit code 1."""
     try:
         settings = ConnectionSettings.from_connection(find_connection(args.conn_id))
         print(plan(settings.conn_id, Endpoint.parse(settings.host).instance))

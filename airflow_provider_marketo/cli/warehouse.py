@@ -62,7 +62,7 @@ def erase_from_warehouse(args: Namespace) -> None:
     """Erase leads from all tables of a schema, and print how many rows were emptied."""
     use_metadata_database()
     if not args.yes:
-        raise SystemExit("airflow marketo erase-from-warehouse: this cannot be undone. Add --yes if it is meant.")
+        raise SystemExit("airflow marketo erase-from-warehouse: this cannot be undone. To erase, add --yes.")
     try:
         erased = erase_leads_and_files(args.sql_conn_id, args.schema, args.lead_ids, args.folder)
     except MarketoError as error:

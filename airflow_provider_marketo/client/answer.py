@@ -1,8 +1,8 @@
 """
 Read an HTTP answer: JSON, a file, or the error that it stands for.
 
-Whatever answers may be a proxy, a captive portal or an attacker. Therefore the size of an answer is bounded, nothing in
-it is taken to have the right type, and every problem is a typed error.
+An answer may come from a proxy, a captive portal or an attacker. Therefore its size is bounded, every type in it is
+checked, and every problem is a typed error.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import Operation
 
 LARGEST_REPLY = 32 << 20
-"""Bytes of a JSON reply, unpacked. The largest pages of Marketo have some megabytes."""
+"""Most bytes of a JSON reply, unpacked. The largest pages of Marketo have a few megabytes."""
 
 LARGEST_ERROR = 1 << 20
 """The same for a reply that reports an error."""
 
 _BLOCK = 1 << 20
 _BLOCK_TIME = 300.0
-"""Seconds in which a block of a file has to arrive: a file has no size that would bound its time."""
+"""Seconds in which a block of a file must arrive. A file may have any size, so its whole time has no bound."""
 
 _SNIFF = 4096
 _TOKEN_HEADERS = ("Authorization", "X-Mkto-User-Token")
 _SECRET_NAME = "client_secret"
 _SHORTEST_SECRET = 8
-"""Characters. Adobe's secrets and tokens have more, and a shorter text may be a word of any answer."""
+"""Characters. Adobe's secrets and tokens are longer, and a shorter text may be an ordinary word of an answer."""
 
 _PLAIN_RESULTS = frozenset({"custom_object_schema.get_type_field_data_types"})
 """Operations whose result is a list of texts. All other results are objects."""
@@ -84,20 +84,20 @@ _NEVER_THERE: Mapping[str, tuple[str, str]] = {
     ),
 }
 """
-Why a connection was never made, by what ``requests`` and ``urllib3`` call it, and what to do about it. The first name
-that fits counts, and a name fits subclasses, too.
+By exception of ``requests`` or ``urllib3``: why a connection was never made, and what to do about it. The first name
+that fits counts, and a name also fits subclasses.
 """
 
 
 def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoError:
     """
-    Tell a connection that was never made, so nothing ran, from one that broke, so the request may have run.
+    Distinguish a connection that was never made (nothing ran) from a broken one (the request may have run).
 
     :param operation: the operation's name.
     :param error: what ``requests`` raised.
     :param host: the host that was called.
     """
-    if type(error) is OSError and error.errno is None:  # so requests says that there are no certificates
+    if type(error) is OSError and error.errno is None:  # requests cannot find its certificates
         return errors.MarketoConnectionError(
             f"cannot connect to {host} (the file of trusted certificates is missing)",
             operation=operation,
@@ -105,7 +105,7 @@ def unreachable(operation: str, error: Exception, host: str) -> errors.MarketoEr
         )
     reason = _reason(error)
     name = next((name for name in _NEVER_THERE if name in _class_names(error) | _class_names(reason)), None)
-    if name is None or isinstance(reason, InvalidHeader):  # of the answer
+    if name is None or isinstance(reason, InvalidHeader):  # an invalid header of the answer
         return broken(operation, error)
     what, remedy = _NEVER_THERE[name]
     return errors.MarketoConnectionError(
@@ -135,7 +135,7 @@ def _class_names(error: Exception) -> set[str]:
 
 
 def _reason(error: Exception) -> Exception:
-    """What is below the exception of ``requests``."""
+    """Return the error that an exception of ``requests`` wraps, or else the exception itself."""
     cause = error.args[0] if error.args else None
     if isinstance(cause, MaxRetryError):
         cause = cause.reason
@@ -167,7 +167,7 @@ def parse_json(operation: str, content: bytes, response: requests.Response) -> A
     """
     Parse the text of a reply.
 
-    :raises MarketoTransientError: it is not JSON, or Python cannot hold it.
+    :raises MarketoTransientError: the text is not JSON, or Python cannot hold its value.
     """
     try:
         return json.loads(content.decode("utf-8"), object_hook=ReplyRecord)
@@ -180,7 +180,7 @@ def raise_for_envelope(operation: str, body: Any) -> None:
     """
     Raise the error that a parsed reply reports.
 
-    :raises MarketoError: ``success`` is there, and is not true.
+    :raises MarketoError: the reply has a ``success`` that is not true.
     """
     if isinstance(body, dict) and "success" in body and body["success"] is not True:
         raise meanings.from_reply(operation, body.get("errors"), body.get("requestId"))
@@ -208,7 +208,7 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
             raise error
         facts |= {"code": error.code, "request_id": error.request_id}
         raise errors.MarketoTransientError(error.message, executed=True, **facts)
-    # Data ingestion answers with a code of its own and a text.
+    # Data ingestion answers with its own code and a text.
     facts["code"] = str(body.get("error_code") or facts["code"])
     message = body.get("message") or (error.message if listed else "")
     reason = f": {message}" if message else ""
@@ -225,7 +225,7 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
 
 
 def date_of(response: requests.Response) -> datetime | None:
-    """Return Marketo's clock when it answered, aware; None where it does not say."""
+    """Return Marketo's clock when it answered, aware; None if the answer has no date."""
     try:
         date = parsedate_to_datetime(response.headers["Date"])
     except (KeyError, ValueError, TypeError, OverflowError):
@@ -249,7 +249,7 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
         )
     blocks = _blocks(operation, response, deadline)
     first = next(blocks, b"")
-    # The rest of a file may begin with anything, the attributes of an activity included.
+    # The rest of a file may begin with anything, even with the attributes of an activity, which are JSON.
     if response.status_code != HTTPStatus.PARTIAL_CONTENT and _looks_like_json(first, response):
         document, first = _document(first, blocks, response), b""
         if document is not None:
@@ -267,7 +267,7 @@ def _document(first: bytes, blocks: Iterator[bytes], response: requests.Response
 
 
 def _is_envelope(operation: Operation, body: Any) -> bool:
-    """Whether a body is Marketo's: an object of another sender says neither that the call succeeded nor its result."""
+    """Whether a body is Marketo's: it has ``success`` or ``result``, and the result has the right type."""
     if not isinstance(body, dict) or not ("success" in body or "result" in body):
         return False
     result = body.get("result")
@@ -284,8 +284,8 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
 
     :param operation: the operation's name.
     :param response: the answer.
-    :param most: bytes that it may have.
-    :raises MarketoTransientError: it is larger, or was cut off.
+    :param most: most bytes that the body may have.
+    :raises MarketoTransientError: the body is larger, or was cut off.
     """
     pieces, size = [], 0
     failure: errors.MarketoError | None = None
@@ -313,10 +313,10 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
 
 def _without_secrets(content: bytes, response: requests.Response) -> bytes:
     """
-    Return what an answer says, with stars for the secret that its request had.
+    Return the content of an answer, with stars in place of its request's secrets.
 
-    Proxies and gateways repeat the address or the headers of a request in the errors that they answer with, and the
-    words of an answer go into errors, logs and tracebacks.
+    Proxies and gateways repeat the address or the headers of a request in their error pages, and the words of an
+    answer go into errors, logs and tracebacks.
     """
     for secret in _secrets_of(response.request):
         content = content.replace(secret, b"***")
@@ -350,7 +350,7 @@ def _not_marketo(operation: str, response: requests.Response) -> errors.MarketoT
 
 
 def content_type(response: requests.Response) -> str:
-    """Return what an answer calls itself, for errors."""
+    """Return the content type that an answer names, for errors."""
     return _without_secrets(response.headers.get("Content-Type", "no content type").encode(), response).decode()
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.secret import Secret
 
 RENEW_BEFORE = 60.0
-"""Remaining seconds at which the token is renewed: one that expires in flight costs a call."""
+"""Remaining seconds at which the token is renewed: a token that expires in flight costs a call."""
 
 _ASK_AGAIN_AFTER = 10.0
 """Seconds. Until the token expires, requesting it more often returns the same token."""
@@ -29,7 +29,7 @@ class Token:
 
     :param value: the value of the ``Authorization`` header.
     :param expires_in: seconds until it expires, counted from the answer; seldom the full hour.
-    :param user: the API user that it belongs to, an e-mail address; None if identity does not say.
+    :param user: the API user that the token belongs to, an e-mail address; None if identity does not say.
     """
 
     value: Secret
@@ -39,9 +39,9 @@ class Token:
 
 class TokenKeeper:
     """
-    Holds one token for all threads of a process, and renews it once per cause.
+    Holds one token for all threads of a process, which share each renewal.
 
-    :param fetch: requests a token; raises a :class:`~.errors.MarketoError` if identity gives none.
+    :param fetch: requests a token; raises a :class:`~.errors.MarketoError` if identity gives no token.
     :param clock: the clock.
     """
 

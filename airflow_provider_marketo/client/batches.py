@@ -1,4 +1,4 @@
-"""Long lists in parts that one call takes."""
+"""Split long lists into parts that fit into one call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def batches(items: Sequence[ItemT], size: int) -> Iterator[Sequence[ItemT]]:
     """
     Yield the items in their order, a batch at a time.
 
-    :param items: any number of them.
-    :param size: most items of a batch.
+    :param items: the items, any number.
+    :param size: largest number of items in a batch.
     """
     return (items[first : first + size] for first in range(0, len(items), size))

@@ -23,8 +23,8 @@ def checked(operation: Operation, parameters: Mapping[str, Any]) -> dict[str, An
     Return the parameters as plain JSON values, with defaults and without None.
 
     :param operation: the operation that takes them.
-    :param parameters: in Adobe's spelling.
-    :raises FaultError: one is unknown, missing, of the wrong type or too large.
+    :param parameters: parameters in Adobe's spelling.
+    :raises FaultError: a parameter is unknown, missing, of the wrong type or too large.
     """
     given = {name: parameter.default for name, parameter in operation.parameters.items()}
     given |= {name: value for name, value in parameters.items() if value is not None}
@@ -47,7 +47,7 @@ def _value(schema: Schema, value: Any, where: str) -> Any:
         members = f" with {' and '.join(schema.required)}" if schema.type == "object" and schema.required else ""
         raise FaultError(where, f"must be {meant}{members}", _EXAMPLES.get(schema.type)) from None
     if schema.enum and found not in schema.enum:
-        # Adobe's sources write CSV in large letters here and in small ones there.
+        # Adobe's sources write CSV sometimes in capitals and sometimes in small letters.
         spelled = next((one for one in schema.enum if str(one).casefold() == str(found).casefold()), None)
         if spelled is not None:
             return spelled
@@ -67,7 +67,7 @@ def _object(schema: Schema, value: Any, where: str) -> dict[str, Any]:
     value = _parsed(value, where)
     if not isinstance(value, Mapping):
         raise TypeError
-    # None is "not given", but in a record it empties the field.
+    # None means "not given", but in a record it empties the field.
     value = {name: member for name, member in value.items() if member is not None or _takes_null(schema, name)}
     _check_names(schema, value, where)
     found = {
@@ -132,7 +132,7 @@ def _array(schema: Schema, value: Any, where: str) -> list[Any]:
 
 
 def _parsed(value: Any, where: str) -> Any:
-    """Adobe's documentation and templates write objects and lists as JSON text."""
+    """Return the value of a JSON text: Adobe's documentation and templates write objects and lists as text."""
     if not isinstance(value, str):
         return value
     try:
@@ -148,7 +148,7 @@ def _string(schema: Schema, value: Any, where: str) -> str:
 
 
 def _integer(schema: Schema, value: Any, where: str) -> int:
-    # Templates and XCom hand over numbers as text.
+    # Templates and XCom pass numbers as text.
     if (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, str) and _INTEGER.fullmatch(value)
     ):
@@ -183,7 +183,7 @@ def _datetime(schema: Schema, value: Any, where: str) -> str:
 
 
 def _file(schema: Schema, value: Any, where: str) -> Any:
-    """Read a file now, so that a request that is sent again carries the same bytes."""
+    """Read a file now, so that each sending of the request has the same bytes."""
     named = isinstance(value, tuple) and len(value) in (2, 3)
     content = value[1] if named else value
     content = content.read() if hasattr(content, "read") else content
@@ -211,7 +211,7 @@ _TYPES: Mapping[str, tuple[str, Callable[[Schema, Any, str], Any]]] = {
     "file": ("bytes, text, an open file, or a tuple of file name and one of these", _file),
     "any": ("any value", _any),
 }
-"""What a value must be, in words, and the function that converts it; a TypeError means that it is something else."""
+"""By type: what a value must be, in words, and the function that converts it. It raises TypeError for other values."""
 
 _EXAMPLES: Mapping[str, str] = {
     "array": "Give a list, also for one value, such as [1001].",

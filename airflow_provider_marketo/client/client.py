@@ -44,7 +44,7 @@ Answer = TypeVar("Answer")
 
 
 def list_name(operation: str, parameters: Mapping[str, Any]) -> str:
-    """Return the name under which ``known_replies`` of a client has the records of all pages of a query."""
+    """Return the key of a query in a client's ``known_replies``; its reply has the records of all pages."""
     return " ".join([operation, "all pages", *(f"{name}={value}" for name, value in sorted(parameters.items()))])
 
 
@@ -53,8 +53,8 @@ class MarketoClient:
     Talks to one Marketo instance as one API user. May be shared between threads.
 
     :param host: URL of the instance, with or without ``/rest``, or a bare Munchkin ID such as ``123-ABC-456``.
-    :param client_id: of the custom service in Admin > LaunchPoint.
-    :param client_secret: of the same service.
+    :param client_id: client id of the custom service in Admin > LaunchPoint.
+    :param client_secret: client secret of the same service.
     :param identity_url: the identity service, when it is not ``<host>/identity``.
     :param partner_id: LaunchPoint partner key, sent with each request for a token.
     :param governor: decides when a call may be sent. Default: one for this process, with Marketo's limits.
@@ -102,15 +102,15 @@ class MarketoClient:
         self._tokens = TokenKeeper(self._fetch_token, self._clock)
         self.known_replies: Mapping[str, Reply] = {}
         """
-        Replies that another task of the run received. They answer the same calls here: those of calls without
-        parameters stand under the operation, whole lists under :func:`list_name`.
+        Replies that another task of the run received. The client uses them in place of the same calls. The key of a
+        call without parameters is the operation, the key of a whole list is :func:`list_name`.
         """
         self._stopped = False
         self._marketo_ahead: timedelta | None = None
 
     @property
     def instance(self) -> str:
-        """The Munchkin ID, or host and port if there is none. Marketo's limits belong to it."""
+        """The Munchkin ID, or host and port of an instance without one. Marketo's limits belong to it."""
         return self.endpoint.instance
 
     @property
@@ -122,7 +122,7 @@ class MarketoClient:
         """
         Return a client of the same user that shares no lease, lock, connection or token with this one.
 
-        A signal handler needs it, because the call that it interrupts may hold all of these.
+        A signal handler needs such a client, because the interrupted call may hold all of these.
         """
         return self._detached()
 
@@ -138,7 +138,8 @@ class MarketoClient:
         """
         Return the time on Marketo's clock. It may be a little early, and is never late.
 
-        The clock is read from the answers. Before the first one, a token is asked for, which costs no call.
+        The client reads the clock from Marketo's answers. Before the first answer it requests a token, which costs no
+        call.
         """
         if self._marketo_ahead is None:
             self._tokens.get()
@@ -152,9 +153,9 @@ class MarketoClient:
         A caller whose process is killed cannot know whether its last request ran.
 
         :param operation: name in the catalogue, such as ``leads.get_by_filter_type``, or Adobe's operationId.
-        :param parameters: in Adobe's spelling.
-        :return: the answer. If the answer to a delete was lost and Marketo no longer finds what it names, an answer
-            without records.
+        :param parameters: parameters in Adobe's spelling.
+        :return: the answer. It has no records if the answer to a delete was lost and Marketo no longer finds what the
+            delete names.
         :raises MarketoInvalidRequestError: a parameter is missing, unknown or out of range; nothing was sent.
         :raises MarketoError: Marketo refused or failed the call; :mod:`.errors` lists the types by consequence.
         """
@@ -174,7 +175,7 @@ class MarketoClient:
             if not (prepared.operation.deletes and error.executed and meanings.is_not_found(error.code)):
                 suggest_names(self.paginate, error, prepared.operation.name, parameters)
                 raise
-            # An earlier sending may have deleted it, and its answer was lost.
+            # An earlier sending, whose answer was lost, may have deleted the record.
             log.info("%s: %s; the request was sent twice, so it is deleted", prepared.operation.name, error.message)
             body: dict[str, Any] = {"success": True, "requestId": error.request_id, "result": []}
             reply, resent = Reply(prepared.operation.name, body), True
@@ -209,7 +210,7 @@ class MarketoClient:
 
         :param operation: an operation whose reply is a file.
         :param offset: first byte wanted.
-        :param parameters: in Adobe's spelling.
+        :param parameters: parameters in Adobe's spelling.
         """
         prepared, retry_class = self._prepare(operation, parameters)
 
@@ -228,7 +229,7 @@ class MarketoClient:
         operation = operations.get(name)
         if operation.family == "identity" and not parameters:
             raise MarketoInvalidRequestError(
-                "the client requests and renews its own tokens, and this call is for others' credentials",
+                "the client requests and renews its own tokens, and this call is only for other credentials",
                 parameter="client_id",
                 operation=operation.name,
                 remedy="Give client_id and client_secret, or call any other operation to check the connection.",
@@ -243,7 +244,7 @@ class MarketoClient:
 
         def once() -> Answer:
             nonlocal may_have_run
-            self._check_stopped(prepared)  # the client may have waited before
+            self._check_stopped(prepared)  # the call may be the next try, after a pause
             token = self._tokens.get()
             try:
                 try:
@@ -298,7 +299,7 @@ class MarketoClient:
         outcome: MarketoError | None = MarketoError("the call was interrupted")
         sent_at = self._clock.monotonic()
         try:
-            self._check_stopped(prepared)  # it may have waited a minute for its turn
+            self._check_stopped(prepared)  # the call may have waited a minute for its turn
             yield lease
             outcome = None
         except MarketoError as error:

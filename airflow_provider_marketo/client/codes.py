@@ -2,7 +2,7 @@
 Marketo's error codes by name.
 
 The same code may stand for a whole reply or for one record. The table in :mod:`.meanings` says what it means for a
-caller, and what a person can do about it. A reply without a code has ``HTTP <status>`` in its place.
+caller, and what a person can do about it. ``HTTP <status>`` replaces a code that a reply lacks.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ INGESTION_DAILY_QUOTA = "4290801"
 
 
 def http(status: int) -> str:
-    """Write what stands in the place of a code where Marketo gave none, such as ``HTTP 404``."""
+    """Return the text that replaces a code if Marketo gave none, such as ``HTTP 404``."""
     return f"HTTP {status}"
 
 
@@ -98,5 +98,5 @@ TOKEN_REFUSED = frozenset({TOKEN_INVALID, TOKEN_EXPIRED, INGESTION_TOKEN_INVALID
 
 
 def is_http(code: str | None) -> bool:
-    """Whether a code is an HTTP status, because the reply had no code of Marketo's."""
+    """Whether a code is an HTTP status, because the reply had no Marketo code."""
     return code is not None and code.startswith("HTTP ")

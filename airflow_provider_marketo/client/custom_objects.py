@@ -1,4 +1,4 @@
-"""The argument that names a custom object type, in errors."""
+"""Name the argument in errors about a custom object type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @contextmanager
 def naming_type(custom_object: str | None) -> Iterator[None]:
     """
-    Have an error about a custom object type name the argument.
+    Add the name of the argument to an error about a custom object type.
 
     :param custom_object: API name of the type; None for other objects, whose errors stay as they are.
     :raises MarketoInvalidRequestError: Marketo's error, with ``parameter``.

@@ -1,7 +1,7 @@
 """
 A bound on the time of a whole answer.
 
-The timeout of ``requests`` starts again with each byte: an answer that drips outlives it for ever. Here every read from
+The timeout of ``requests`` starts again with each byte: an answer that drips never reaches it. Here every read from
 the socket, of status line, headers and body, also ends at the deadline of the answer.
 """
 
@@ -40,7 +40,7 @@ class Deadline:
         """
         Count from now.
 
-        :param seconds: another time than before, such as that for the next block of a file.
+        :param seconds: time for the next block of a file. Default: the time for the answer.
         """
         self._at = time.monotonic() + (self._seconds if seconds is None else seconds)
 
@@ -78,7 +78,7 @@ class BoundedAdapter(HTTPAdapter):
 
 
 def _bound(manager: PoolManager) -> PoolManager:
-    """Have a manager make bounded pools. A SOCKS proxy has pools and connections of its own, which are kept."""
+    """Make a manager create bounded pools. The special pools and connections of a SOCKS proxy stay in use."""
     manager.pool_classes_by_scheme = {scheme: _bounded(pool) for scheme, pool in manager.pool_classes_by_scheme.items()}
     return manager
 

@@ -38,12 +38,12 @@ class PreparedRequest:
     A request without host and token. Its ``repr`` does not show its content, which may be leads.
 
     :param operation: the operation that it calls.
-    :param method: HTTP verb, which is not the operation's when a query is sent as POST.
-    :param path: with parameters, percent-encoded.
+    :param method: HTTP verb; differs from the operation's if a query is sent as POST.
+    :param path: the path, with parameters, percent-encoded.
     :param query: names and values, not yet encoded.
     :param headers: headers in addition to those of every request.
-    :param json: body to be sent as JSON; None for none.
-    :param form: fields of a form body; None for none.
+    :param json: body to be sent as JSON; None without one.
+    :param form: fields of a form body; None without one.
     :param files: parts of a multipart body: name, and file name, content and perhaps content type.
     """
 
@@ -61,12 +61,12 @@ def prepare(operation: Operation, parameters: Mapping[str, Any]) -> PreparedRequ
     """
     Check a call and encode it.
 
-    A query of the lead database becomes a POST with ``_method=GET`` if its address would exceed 8 KB, or if it looks
-    records up by a key of several fields (``input``).
+    A query of the lead database becomes a POST with ``_method=GET`` in two cases: its address would exceed 8 KB, or it
+    looks records up by a key of several fields (``input``).
 
-    :param operation: of the catalogue.
+    :param operation: an operation of the catalogue.
     :param parameters: parameters in Adobe's spelling. None means not given; a datetime without a time zone is UTC.
-    :raises MarketoInvalidRequestError: Marketo would refuse the call; ``parameter`` names the one to change.
+    :raises MarketoInvalidRequestError: Marketo would refuse the call; ``parameter`` names what to change.
     """
     try:
         return _within_limits(_encoded(operation, checked(operation, parameters)))
@@ -83,7 +83,7 @@ def _encoded(operation: Operation, given: Mapping[str, Any]) -> PreparedRequest:
     path = _path(operation.path, placed.get("path", {}))
     headers = {name: _header(name, value) for name, value in placed.get("header", {}).items()}
     asked, form, parts = placed.get("query", {}), placed.get("form"), placed.get("part")
-    # A body that is one value, or one that has members.
+    # The body is one value, or an object with members.
     body = next(iter(placed["body"].values())) if "body" in placed else placed.get("json")
     if operation.method == "GET" and body:
         return PreparedRequest(operation, "POST", path, _QUERY_AS_POST, headers, json={**asked, **body})
@@ -168,7 +168,7 @@ def _within_limits(request: PreparedRequest) -> PreparedRequest:
 
 
 def _check_files(request: PreparedRequest) -> None:
-    """Check the size of a multipart body. Import files have a limit of their own, which is checked before."""
+    """Check the size of a multipart body. Import files have their own limit, which was checked before."""
     parts = request.files or ()
     if any(parameter.schema.max_bytes for parameter in request.operation.parameters.values()):
         return

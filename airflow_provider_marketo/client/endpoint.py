@@ -11,10 +11,10 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}", re.IGNORECASE)
 _PLAIN = re.compile(r"[!-~]+")
-"""A URL has neither blanks nor control characters. No host of Marketo has a name outside of ASCII."""
+"""A URL has neither blanks nor control characters. All names of Marketo's hosts are ASCII."""
 
 _UI = re.compile(r"(app|engage|login|experience)[\w-]*\.(marketo|adobe)\.com")
-"""Hosts of the pages that people see. They answer no call, and many an address is copied from the browser."""
+"""Hosts of Marketo's pages. They answer no calls, but people often copy their addresses from the browser."""
 
 _PATHS_COPIED = ("/rest", "/identity", "/bulk")
 
@@ -29,7 +29,7 @@ class Endpoint:
 
     :param base: scheme, host and port of the instance, without a path.
     :param identity: URL of the identity service, up to and including ``/identity``.
-    :param instance: the Munchkin ID in capitals, or host and port if the host has none.
+    :param instance: the Munchkin ID in capitals, or host and port of a host without one.
     :param ingestion: scheme and host of data ingestion: Adobe's, or the simulator if the host is on this machine.
     """
 
@@ -45,7 +45,7 @@ class Endpoint:
 
         :param host: ``https://123-ABC-456.mktorest.com``, the same with ``/rest``, the bare host, or ``123-ABC-456``.
         :param identity_url: the identity service, when it is not ``<host>/identity``; with or without ``/oauth/token``.
-        :raises MarketoInvalidRequestError: the host is none of these, or plain http leads to another machine.
+        :raises MarketoInvalidRequestError: the host has another form, or plain http leads to another machine.
         """
         host = (host or "").strip()
         if is_munchkin_id(host.rstrip("/")):
@@ -102,7 +102,7 @@ def parts_of(url: str, parameter: str, *, what: str, remedy: str) -> SplitResult
     :param parameter: its name.
     :param what: what it should be, for the error.
     :param remedy: the way out.
-    :raises MarketoInvalidRequestError: it is not such a URL.
+    :raises MarketoInvalidRequestError: the text is not such a URL.
     """
     try:
         parts = urlsplit(url if _PLAIN.fullmatch(url) else "")  # urlsplit drops line breaks
@@ -120,9 +120,9 @@ def refuse_plain_http(parts: SplitResult, parameter: str) -> None:
     """
     Refuse a URL that would send a secret unencrypted over the network.
 
-    :param parts: of the URL.
+    :param parts: parts of the URL.
     :param parameter: name of the connection's field.
-    :raises MarketoInvalidRequestError: it is plain http to another machine.
+    :raises MarketoInvalidRequestError: the URL is plain http to another machine.
     """
     if parts.scheme == "http" and not is_this_machine(str(parts.hostname)):
         raise MarketoInvalidRequestError(

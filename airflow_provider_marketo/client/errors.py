@@ -21,15 +21,15 @@ The tree::
     ├── MarketoDataError                a file is not what it should be
     │   ├── MarketoFileGoneError
     │   └── MarketoMemberMissingError   a record of a reply lacks a documented member
-    ├── MarketoStateError               what an earlier run wrote down is damaged
+    ├── MarketoStateError               the stored state of an earlier run is damaged
     ├── MarketoExportFailedError
     ├── MarketoImportFailedError
     ├── MarketoDeadlineError            the author's timeout
     └── MarketoStoppedError             this process must not continue
 
-Marketo answers HTTP 200 to nearly everything and puts a code into the body. What matters to a caller is neither the
-HTTP status nor whether the code is for a reply or a record, but what to do: give up, wait, send again or look first.
-There is one class per consequence; :mod:`.meanings` has the table from code to class.
+Marketo answers HTTP 200 to nearly everything and puts a code into the body. A caller needs
+neither the HTTP status nor whether the code is for a reply or a record. It needs to know what to do: give up, wait,
+send again or look first. There is one class per consequence; :mod:`.meanings` has the table from code to class.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ _SERVICES = {
     "journal": "the journal",
     "ims": "IMS",
 }
-"""Services of Marketo and Adobe with a host or path of their own, by the family of their operations."""
+"""Services of Marketo and Adobe that have their own host or path, by the family of their operations."""
 
 
 class MarketoError(Exception):
@@ -63,7 +63,7 @@ class MarketoError(Exception):
 
     :param message: what happened, to what and why, in one sentence.
     :param operation: the operation's name in the catalogue, such as ``leads.sync``.
-    :param code: Marketo's code, or ``HTTP <status>`` where Marketo gave none.
+    :param code: Marketo's code, or ``HTTP <status>`` where Marketo gave no code.
     :param request_id: Marketo's request id: what Adobe's support asks for first.
     :param remedy: the way out, as a sentence addressed to the person who reads the log.
     :param executed: False when Marketo certainly did not act on the request, True when it may have.
@@ -110,7 +110,7 @@ class MarketoError(Exception):
         return f"{self.code} from {_SERVICES.get(family, 'Marketo')}"
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what is needed to raise the same error in another process, as plain JSON (a trigger's event is)."""
+        """Return the error as plain JSON, as in a trigger's event, so that another process can raise it again."""
         facts: dict[str, Any] = {name: getattr(self, name, None) for name in (*_STORED, *_STORED_OF_SOME)}
         return StoredError(type(self).__name__, **facts).to_dict()
 
@@ -143,14 +143,14 @@ class MarketoThrottledError(MarketoError):
 
     default_remedy = "Lower the connection's rate_limit or max_parallel if other integrations share the instance."
     wait: float = 0.0
-    """Seconds after which asking again makes sense, where the answer says so."""
+    """Seconds after which to ask again, if the answer names them."""
 
 
 class MarketoQuotaExhaustedError(MarketoError):
     """
     A daily allowance is spent: calls (607) or bytes of bulk export (1029).
 
-    :param until: when asking again makes sense, aware of its time zone.
+    :param until: when to ask again, aware of its time zone.
     :param quota: ``calls`` or ``export``.
     """
 
@@ -163,7 +163,7 @@ class MarketoQuotaExhaustedError(MarketoError):
 
 
 class MarketoQueueFullError(MarketoError):
-    """All ten places in the export or import queue are taken, or the target list is being imported to."""
+    """All ten places in the export or import queue are taken, or another import into the target list is running."""
 
     default_remedy = "Wait until one of the jobs ahead has finished."
 
@@ -179,7 +179,7 @@ class MarketoTransientError(MarketoError):
 
 
 class MarketoStorageError(MarketoError):
-    """A disk, an object store or Airflow's API failed, and did not say that something is missing or forbidden."""
+    """A disk, an object store or Airflow's API failed, but did not say that something is missing or forbidden."""
 
     default_remedy = (
         "It may be a passing failure: the next try continues. If it happens again, check the disk, the bucket or"
@@ -216,13 +216,13 @@ class MarketoBudgetError(MarketoError):
 
 
 class MarketoNotFoundError(MarketoInvalidRequestError):
-    """What the request names does not exist, or is invisible to this API user."""
+    """Nothing has the name or id in the request, or this API user cannot see it."""
 
     default_remedy = "Check the name or id. If it is right, give the API user access to the workspace that has it."
 
 
 class MarketoFeatureUnavailableError(MarketoInvalidRequestError):
-    """The subscription does not have what was asked for (1035, 703, 616 and their like)."""
+    """The subscription lacks a requested feature (1035, 703, 616 and similar codes)."""
 
 
 class MarketoJournalExpiredError(MarketoInvalidRequestError):
@@ -238,7 +238,7 @@ class MarketoAmbiguousOutcomeError(MarketoError):
 
 
 class MarketoDataError(MarketoError):
-    """A file that Marketo delivered is not what it said it would be: cut short, altered, or not a table."""
+    """A file from Marketo is not what Marketo announced: it is cut short, altered, or not a table."""
 
     default_remedy = (
         "Nothing was published. Run the task again; if it happens again, ask Adobe's support with the export id."
@@ -246,7 +246,7 @@ class MarketoDataError(MarketoError):
 
 
 class MarketoStateError(MarketoError):
-    """What an earlier run wrote down, a Variable or a file, cannot be read. It is never taken for absent."""
+    """A Variable or file of an earlier run cannot be read. It never counts as missing."""
 
     default_remedy = "Restore it, or delete it and clear the task."
 

@@ -1,4 +1,4 @@
-"""The id of a record in a reply, which is never taken for granted."""
+"""The id of a record in a reply; an error if the record has none or is malformed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ def lead_id_of(record: Any, member: str = "id") -> int:
     """
     Return the id of a lead.
 
-    :param record: of a reply.
-    :param member: the record's member that holds it.
-    :raises MarketoDataError: the record is not one, or has no id.
+    :param record: a record of a reply.
+    :param member: the record's member that holds the id.
+    :raises MarketoDataError: the value is not a record, or has no id.
     """
     return id_of(record, "a lead", member)
 
@@ -23,10 +23,10 @@ def id_of(record: Any, what: str, member: str = "id") -> int:
     """
     Return the id of a record.
 
-    :param record: of a reply.
+    :param record: a record of a reply.
     :param what: the kind of record, for the error, such as ``a lead``.
     :param member: the record's member that holds the id.
-    :raises MarketoDataError: it is not a record, or has no id.
+    :raises MarketoDataError: the value is not a record, or has no id.
     """
     number = record.get(member) if isinstance(record, Mapping) else None
     if isinstance(number, bool) or not str(number).isdecimal():

@@ -1,4 +1,4 @@
-"""The names that an instance has, in errors about a name that it does not have."""
+"""Add the names that an instance has to an error about an unknown name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 _PAGE = 200
 _MOST_NAMES = 2_000
-"""Names that are read to find the one that was meant: ten calls at most."""
+"""Most names that are read to find the intended one: ten calls at most."""
 
 _SHOWN = 10
 
@@ -33,8 +33,8 @@ class NameList:
     Where the names of one kind of thing are listed.
 
     :param what: the things, in words.
-    :param operation: lists them.
-    :param member: of a record, that has the name; ``fields.name`` for names inside of a list.
+    :param operation: the operation that lists them.
+    :param member: the member of a record that has the name; ``fields.name`` for names inside a list.
     """
 
     what: str
@@ -45,8 +45,8 @@ class NameList:
         """
         Read the names.
 
-        :param paginate: of the instance's client.
-        :param parameters: of the operation that lists them.
+        :param paginate: ``paginate`` of the instance's client.
+        :param parameters: parameters of the operation that lists them.
         """
         page = {"maxReturn": _PAGE} if "maxReturn" in operations.get(self.operation).parameters else {}
         found: list[Any] = list(islice(paginate(self.operation, **page, **parameters), _MOST_NAMES))
@@ -57,7 +57,7 @@ class NameList:
 
     def nearest(self, name: str, known: list[str]) -> str:
         """
-        Ask for the known names that are nearest to a name; list the known names if none is near.
+        Ask whether one of the nearest known names was meant; list the known names if none is near.
 
         :param name: the name as it was given.
         :param known: the existing names.
@@ -108,14 +108,15 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
     """
     Put the names that were probably meant into the error of a refused call.
 
-    It costs the calls that list the names. If Marketo cannot say, or knows the names, the error stays as it is.
+    It costs the calls that list the names. The error stays as it is if Marketo cannot list them, or lists the given
+    names.
 
-    :param paginate: of the instance's client.
+    :param paginate: ``paginate`` of the instance's client.
     :param error: Marketo's answer.
     :param operation: the operation's name in the catalogue.
-    :param parameters: of the call.
+    :param parameters: parameters of the call.
     """
-    if error.code in (None, codes.ACCESS_DENIED) or error.executed:  # the request, sent twice, may have refused itself
+    if error.code in (None, codes.ACCESS_DENIED) or error.executed:  # an earlier sending may be the cause
         return
     if isinstance(error, MarketoFeatureUnavailableError):  # no other name would help
         return
@@ -130,7 +131,7 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
         try:
             known = names.read(paginate)
         except MarketoError:
-            continue  # the error is about the name
+            continue  # the error to report is the one about the name
         found += [names.nearest(name, known) for name in given if name not in known]
     if not found:
         found = list(_near_tag_values(paginate, parameters))
@@ -139,7 +140,7 @@ def suggest_names(paginate: Paginate, error: MarketoError, operation: str, param
 
 
 def _near(name: str, known: list[str]) -> str:
-    """Ask for the known names that are nearest to a name; an empty text if none is near."""
+    """Ask whether one of the nearest known names was meant; return an empty text if none is near."""
     near = nearest(name, known, most=3)
     return did_you_mean([repr(each) for each in near]) if near else ""
 
@@ -160,7 +161,7 @@ def _near_names(paginate: Paginate, error: MarketoError, operation: str, paramet
 
 
 def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
-    """Suggest values of a type of tags."""
+    """Suggest values of a tag."""
     for tag in _mappings(parameters):
         kind, value = tag.get("tagType"), tag.get("tagValue")
         if not isinstance(kind, str) or not isinstance(value, str):
@@ -175,9 +176,9 @@ def _near_tag_values(paginate: Paginate, parameters: Any) -> Iterator[str]:
 
 def tag_values(paginate: Paginate, kind: str) -> list[str]:
     """
-    Return the values that a tag may have (``tags.get_by_name``); empty if Marketo lists none.
+    Return the values that a tag may have (``tags.get_by_name``); empty if Marketo lists no values.
 
-    :param paginate: of the instance's client.
+    :param paginate: ``paginate`` of the instance's client.
     :param kind: the tag's type.
     """
     return [
@@ -190,7 +191,7 @@ def tag_values(paginate: Paginate, kind: str) -> list[str]:
 
 def is_tag_value(value: str, known: list[str]) -> bool:
     """
-    Whether a tag may have a value. Marketo lists values between commas, and a value may hold commas, too.
+    Whether a tag may have a value. Marketo lists values between commas, and a value itself may have commas.
 
     :param value: the value.
     :param known: what :func:`tag_values` returned.

@@ -1,4 +1,4 @@
-"""Say which field of leads was meant, when Marketo has refused a name."""
+"""Suggest the intended field of leads when Marketo has refused a name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHOWN = 15
 @contextmanager
 def looking_up_by(client: MarketoClient, parameter: str, name: str) -> Iterator[None]:
     """
-    Blame an argument for a field that Marketo does not know or cannot search by, and name the nearest one.
+    Blame an argument for a field that Marketo does not know or cannot search by; suggest the nearest field.
 
     :param client: the instance.
     :param parameter: the argument that names the field.
@@ -40,7 +40,7 @@ def suggest_lead_fields(client: MarketoClient, error: MarketoInvalidRequestError
     """
     Put the fields that were probably meant into an error: after 1006 any field, after 1011 those to search by.
 
-    It costs a call, ``leads.describe`` or ``leads.describe2``. If Marketo cannot say, the error stays as it is.
+    It costs a call, ``leads.describe`` or ``leads.describe2``. If Marketo does not answer it, the error stays as it is.
 
     :param client: the instance.
     :param error: Marketo's answer to a query of leads.

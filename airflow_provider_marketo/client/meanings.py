@@ -36,7 +36,7 @@ class Meaning:
     What a code means.
 
     :param error: the class to raise.
-    :param remedy: what a person can do, as one or two sentences; empty where the class says it.
+    :param remedy: what a person can do, as one or two sentences; empty if the default remedy of the class is enough.
     :param executed: whether Marketo may have acted on the request.
     """
 
@@ -163,9 +163,9 @@ _RESTRICTIVENESS: Sequence[type[MarketoError]] = (
 
 def meaning_of(code: str, message: str) -> Meaning:
     """
-    Return the meaning of a code. 1029 has three, which only its message tells apart; others are in the table.
+    Return the meaning of a code. 1029 has three meanings, told apart by its message; the table has the others.
 
-    :param code: the code; empty if Marketo gives none.
+    :param code: the code; empty if Marketo gives no code.
     :param message: Marketo's message.
     """
     if code == codes.EXPORT_REFUSED:
@@ -178,16 +178,16 @@ def meaning_of(code: str, message: str) -> Meaning:
     known = MEANINGS.get(code)
     if known is not None:
         return known
-    # Unknown codes: a 5xx hides anything, the other families say that the request is wrong and was not executed. A
-    # failure without a code says nothing.
+    # An unknown 5xx, or a failure without a code, may mean anything. Any other unknown code says that the request is
+    # wrong and was not executed.
     return _UNCERTAIN if not code or re.fullmatch("5..", code) else _wrong()
 
 
 def is_not_found(code: str | None) -> bool:
     """
-    Whether a code says that the record, asset or file which the request names does not exist.
+    Whether a code says that the record, asset or file of the request does not exist.
 
-    610 does not say that: it means that no operation has this address, which a wrong host causes, too.
+    610 is no such code: it says that no operation has this address, and a wrong host also causes it.
     """
     known = MEANINGS.get(code or "")
     return known is not None and known.error is MarketoNotFoundError
@@ -197,7 +197,7 @@ def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:
     """
     Return the error for a reply with ``success: false``.
 
-    Of several entries the most restrictive decides: one that needs a person comes before one that passes with time.
+    The most restrictive of several entries decides: one that needs a person comes before one that passes with time.
 
     :param operation: the operation's name in the catalogue.
     :param errors: Marketo's list of ``{"code", "message"}``; codes may be strings or numbers. Entries of another

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 LONGEST = 120
-"""Characters of a part. With a prefix it fits a Variable's key (250) and the name of a file (255 bytes)."""
+"""Most characters of a part. With a prefix it fits a Variable's key (250) and the name of a file (255 bytes)."""
 
 _PLAIN = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_-])?")
 _OTHER = re.compile(r"[^a-z0-9_]+")
@@ -18,10 +18,10 @@ def key_part(name: str) -> str:
     """
     Return a name as a part of a key, a path or a pattern: different names have different parts.
 
-    A plain name (lower-case letters, digits, ``_``, ``-``, ``.``, not too long) stays as it is. Of any other name the
-    readable characters are kept, and a digest of the whole name tells it apart: ``Forms?EMEA`` becomes
-    ``forms-emea~0c5e8a1f2b3d4e6f``. No part needs quoting in a URL, is a pattern for a file system, or equals another
-    one where case, accents or blanks at the end do not count.
+    A plain name (lower-case letters, digits, ``_``, ``-``, ``.``, not too long) stays as it is. Any other name
+    becomes its readable characters and a digest of the whole name: ``Forms?EMEA`` becomes
+    ``forms-emea~0c5e8a1f2b3d4e6f``. No part needs quoting in a URL or is a pattern for a file system. Parts of
+    different names differ even where case, accents and blanks at the end do not count.
 
     :param name: any text.
     """

@@ -32,13 +32,13 @@ class Schema:
     :param items: what the entries of an array must be.
     :param properties: members of an object; an object without declared members takes any.
     :param required: members that must be given.
-    :param required_unless: by a flag among the members: what must be given unless the flag is true.
+    :param required_unless: by flag (a member): the member that must be given unless the flag is true.
     :param one_of: groups of members; exactly one of each group must be given.
     :param exclusive: groups of members; at most one of each group may be given.
     :param pattern: regular expression that a whole text must fit.
     :param max_days: longest time between the members ``startAt`` and ``endAt`` of an object.
     :param open: whether an object also takes undeclared members.
-    :param nullable: whether a value of None is sent as ``null``, and is not the same as no value.
+    :param nullable: whether None is sent as ``null``; otherwise None means no value.
     """
 
     type: str
@@ -91,13 +91,13 @@ class Parameter:
     """
     One parameter of an operation.
 
-    :param name: in Adobe's spelling.
+    :param name: name in Adobe's spelling.
     :param place: ``path``, ``query``, ``header``, ``form`` (a field), ``part`` (of a multipart body), ``json`` (a
         member of the body) or ``body`` (all of it).
     :param schema: what its value must be. A form field of type array or object is sent as a JSON string.
     :param required: whether it must be given.
     :param list_style: how a list is written in the query: ``comma``, ``repeat`` or ``json``.
-    :param default: value that is sent if none is given; None for no value.
+    :param default: value that is sent if the caller gives no value; None to send no value.
     """
 
     name: str
@@ -118,18 +118,18 @@ class Operation:
     """
     An operation of Marketo's API.
 
-    :param name: ``<family>.<what Adobe calls it>``.
-    :param operation_id: Adobe's; empty where only Adobe's pages have the operation.
+    :param name: ``<family>.<Adobe's name>``.
+    :param operation_id: Adobe's operationId; empty if only Adobe's pages have the operation.
     :param method: HTTP verb.
-    :param path: with ``{name}`` for parameters.
-    :param parameters: by name.
+    :param path: the path, with ``{name}`` for parameters.
+    :param parameters: parameters by name.
     :param area: ``instance``, or ``ingestion`` for the host of data ingestion.
-    :param encoding: of the body: ``none``, ``json``, ``form`` or ``multipart``.
+    :param encoding: the encoding of the body: ``none``, ``json``, ``form`` or ``multipart``.
     :param paging: ``none``, ``position``, ``date``, ``offset``, ``page`` or ``page_offset``.
     :param retry: ``read``, ``repeatable``, ``upsert``, ``reconcile`` or ``once``.
-    :param retry_overrides: parameter, value (None for any) and the retry class it makes; the last that applies decides.
+    :param retry_overrides: parameter, value (None for any) and the retry class that they give; the last match decides.
     :param timeout: seconds to wait for an answer: Marketo's own limit and :data:`TIMEOUT_MARGIN`.
-    :param permissions: of the API user's role; any one entry is enough.
+    :param permissions: permissions of the API user's role; any one entry is enough.
     :param reply: ``envelope``, ``bare`` (JSON without an envelope), ``file`` or ``accepted`` (no body).
     :param body_required: whether at least one parameter must go into the body, although each is optional.
     :param one_of: groups of parameters; exactly one of each group must be given.
@@ -195,7 +195,7 @@ class Operation:
 
     @property
     def deletes(self) -> bool:
-        """Whether it deletes or removes something: if a repeated request finds nothing, that is success."""
+        """Whether it deletes or removes something: a repeated request that finds nothing is then a success."""
         action = self.name.partition(".")[2].removeprefix("bulk_")
         return self.retry != "read" and action.startswith(("delete", "remove"))
 

@@ -58,7 +58,7 @@ def all_operations() -> tuple[Operation, ...]:
 
 @cache
 def families() -> tuple[str, ...]:
-    """Return the families, with which names begin, such as ``leads`` or ``bulk_export_activities``."""
+    """Return the families, the first parts of the names, such as ``leads`` or ``bulk_export_activities``."""
     return tuple(sorted({name.partition(".")[0] for name in _rows()}))
 
 

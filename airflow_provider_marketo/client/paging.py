@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.transport import Reply
 
 MOST_EMPTY_PAGES = 1000
-"""Empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
+"""Most empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
 
 Next = Mapping[str, Any] | None
 """Parameters that change in the next call; None after the last page."""
@@ -33,7 +33,7 @@ def by_date(reply: Reply, asked: Mapping[str, Any]) -> Next:
 
 
 def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
-    """Return the token of the page that ``moreResult`` promises; ending without that page would lose records."""
+    """Return the token of the page that ``moreResult`` promises; to end without that page would lose records."""
     token = reply.next_page_token
     if not token or token == asked.get("nextPageToken"):
         raise MarketoDataError(f"Marketo promises more {what} but gives no new paging token", operation=reply.operation)
@@ -85,7 +85,7 @@ def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: M
 
     :param call: makes one call.
     :param paging: the operation's paging style in the catalogue; a style without a rule has one page.
-    :param parameters: of the first call.
+    :param parameters: parameters of the first call.
     :raises MarketoDataError: Marketo repeats a page, or sends too many empty pages in a row: the query has no end.
     """
     rule = RULES.get(paging)

@@ -1,4 +1,4 @@
-"""Texts of others, made fit for a log line."""
+"""Make texts that come from elsewhere safe for a log line."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def printable(text: object, longest: int = LONGEST) -> str:
 
 def printable_logger(name: str) -> logging.Logger:
     """
-    Return a module's logger, whose lines show the texts of others in printable form, however they get there.
+    Return a module's logger, which makes the arguments of each log line printable.
 
     Names of assets, messages of jobs and warnings come from Marketo, and file names and templates from elsewhere. The
-    message itself is ours; what it is filled in with is not.
+    message itself is ours; its arguments are not.
 
     :param name: the module's ``__name__``.
     """
@@ -53,7 +53,7 @@ class _PrintableArguments(logging.Filter):
 
 _PRINTABLE = _PrintableArguments()
 _LONGEST_ARGUMENT = 4 * LONGEST
-"""Characters: an error has a message and a way out."""
+"""Characters. An error has two texts: a message and a remedy."""
 
 
 def _argument(value: object) -> object:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 QUOTA_ZONE = ZoneInfo("America/Chicago")
-"""Adobe writes both "CST" and "Central Time"; in summer, Central Time is the earlier one."""
+"""Adobe writes both "CST" and "Central Time"; in summer, midnight Central Time is an hour earlier."""
 
 RESET_MARGIN = timedelta(minutes=5)
 """Time after the reset at which the quota is certainly back, although Marketo's clock and ours may differ."""

@@ -1,4 +1,4 @@
-"""Read records of Marketo, which may have another shape than documented."""
+"""Read Marketo's records, whose shape may differ from the documented one."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 @contextmanager
 def reading(operation: str) -> Iterator[None]:
     """
-    Have a record that lacks a member, or has one of another type, be an error that says whose answer it was.
+    Raise a typed error that names the operation if a record lacks a member, or has one of another type.
 
-    Only what takes records apart belongs into the ``with`` block: a fault of our own would be blamed on Marketo.
+    Only code that takes records apart belongs into the ``with`` block: faults of other code would be blamed on Marketo.
 
     :param operation: the operation's name in the catalogue.
     :raises MarketoDataError: a record could not be read.

@@ -14,7 +14,7 @@ class MarketoMemberMissingError(MarketoDataError, KeyError):
 
 
 class ReplyRecord(dict[str, Any]):
-    """A JSON object of a reply. To read a member that it lacks is a typed error that names the member."""
+    """A JSON object of a reply. Reading a missing member raises a typed error that names the member."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Whether and when a request may be sent again. Marketo has no idempotency keys: this prevents double sends."""
+"""Whether and when a request may be sent again. It prevents double sends, as Marketo has no idempotency keys."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def send_with_retries(
     :param send: one exchange with Marketo; raises a :class:`~.errors.MarketoError` when it fails.
     :param operation: the operation's name, for the error.
     :param retry_class: ``read``, ``repeatable``, ``upsert``, ``reconcile`` or ``once``.
-    :param clock: the time.
+    :param clock: the clock.
     :param longest_run: seconds after sending in which Marketo may still execute the request.
     :raises MarketoAmbiguousOutcomeError: the request may have run and must not run twice.
     """
@@ -76,7 +76,7 @@ def send_with_retries(
             longest = min(longest, _LONGEST_OF_THROTTLED)
         pause: float = random.uniform(0.5, 1.0) * longest
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
-            # The one wait that may exceed a minute: the caller holds the same leads back meanwhile.
+            # Only this wait may exceed a minute: the caller sends nothing else for these leads meanwhile.
             pause = max(pause, longest_run - error.elapsed)
             log.info("%s may have run; it is sent again in %.0f seconds, when it has ended", operation, pause)
         return pause
@@ -97,7 +97,7 @@ def send_with_retries(
 
 def _resends(error: MarketoError) -> int:
     if isinstance(error, MarketoThrottledError):
-        # Without a code, the governor itself says that no turn comes within a minute.
+        # An error without a code is the governor's: no turn comes within a minute.
         return RESENDS_OF_THROTTLED if error.code else 0
     if isinstance(error, MarketoConnectionError):
         return RESENDS_OF_UNREACHABLE

@@ -15,10 +15,10 @@ class Secret:
     """
     A secret text, such as a client secret or an access token.
 
-    Only :meth:`reveal` returns the text. ``repr``, ``str``, formatting, ``dataclasses.asdict`` and whatever records the
-    local variables of a traceback show ``***`` in its place. A secret cannot be pickled.
+    Only :meth:`reveal` returns the text. ``repr``, ``str``, formatting, ``dataclasses.asdict`` and tools that record
+    the local variables of a traceback show ``***`` instead. A secret cannot be pickled.
 
-    :param text: the text, or a secret, whose text is taken over.
+    :param text: the text, or a secret with this text.
     """
 
     __slots__ = ("_text",)
@@ -38,7 +38,7 @@ class Secret:
         """
         Return the secret of a text; None for no text.
 
-        :param text: the text, or None or an empty one for none.
+        :param text: the text; None or an empty text gives None.
         """
         return cls(text) if text else None
 

@@ -1,9 +1,9 @@
 """
 State that another process or a later release reads: dataclasses as plain JSON, and back.
 
-A class whose objects are stored inherits from :class:`Serializable`. Its fields' types say how they are read. Members
-that a class does not know are ignored and members that are missing take their default, so fields may be added at any
-time; any other change of a format raises the class's ``VERSION``.
+A class whose objects are stored inherits from :class:`Serializable`. Its fields' types say how they are read. Unknown
+members are ignored and missing members take their default, so fields may be added at any time. Any other change of a
+format raises the class's ``VERSION``.
 
 Not stored this way: the state of the governor (:class:`~.governor.state.State` says why), sets of keys that do not fit
 into memory (:class:`~.tabular.keys.SeenKeys`), and bare texts and lists of names, which have no members.
@@ -24,21 +24,21 @@ Self = TypeVar("Self", bound="Serializable")
 
 
 class LaterFormatError(ValueError):
-    """A later release wrote the state, in a format that this one does not read."""
+    """A later release wrote the state in a format that this release does not read."""
 
 
 class Serializable:
     """
     A dataclass that is stored as JSON.
 
-    Fields may be what JSON has, dates, spans of time, tuples, sequences, sets, mappings and dataclasses.
+    Fields may be JSON's own types, dates, spans of time, tuples, sequences, sets, mappings and dataclasses.
     """
 
     VERSION: ClassVar[int | None] = None
     """Version of the stored format; None for a class that is only stored as a part of others."""
 
     SPARSE: ClassVar[bool] = False
-    """Whether members that have their default are not stored, so that many objects take little room."""
+    """Whether members that equal their default are left out, so that many objects take little room."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON, with the format's version."""
@@ -51,7 +51,7 @@ class Serializable:
         Read what :meth:`to_dict` wrote.
 
         :raises LaterFormatError: a later release with another format wrote it.
-        :raises ValueError: it is damaged: a member is missing or of another type.
+        :raises ValueError: the state is damaged: a member is missing or of another type.
         """
         try:
             version = facts.get("version", cls.VERSION)
@@ -137,7 +137,7 @@ def _read(hint: Any, value: Any) -> Any:  # noqa: PLR0911 - one for each kind of
 
 
 _SCALARS: Mapping[Any, Any] = {str: str, bool: bool, int: (int, str), float: (int, float)}
-"""What JSON has for each simple type. A number that is the key of an object is text there."""
+"""How JSON stores each simple type. A number that is the key of an object is stored as text."""
 
 
 def _read_one_of(hints: Sequence[Any], value: Any) -> Any:

@@ -21,11 +21,11 @@ def parse(text: str | bytes, kind: type, *, place: str, remedy: str) -> Any:
     """
     Return a JSON value that an earlier process wrote.
 
-    :param text: what is stored. An empty text is damage: this provider writes none.
+    :param text: what is stored. An empty text is damage: this provider never writes one.
     :param kind: ``dict``, ``list`` or ``str``.
     :param place: where it is stored, for the error.
     :param remedy: the way out, for the error.
-    :raises MarketoStateError: it is not JSON of this kind.
+    :raises MarketoStateError: the text is not JSON of this kind.
     """
     try:
         value = json.loads(text)
@@ -36,9 +36,9 @@ def parse(text: str | bytes, kind: type, *, place: str, remedy: str) -> Any:
 
 def checked(value: Any, kind: type, *, place: str, remedy: str) -> Any:
     """
-    Return a stored value, which must be of a kind; as :func:`parse`.
+    Check the kind of a stored value, and return the value. The parameters are those of :func:`parse`.
 
-    :raises MarketoStateError: it is of another kind.
+    :raises MarketoStateError: the value is of another kind.
     """
     if not isinstance(value, kind):
         raise damaged(place, f"it is not {_JSON_NAMES[kind]}", remedy)
@@ -53,7 +53,7 @@ def revive(kind: type[State], facts: Any, *, place: str, remedy: str) -> State:
     :param facts: what is stored.
     :param place: where it is stored, for the error.
     :param remedy: the way out, for the error.
-    :raises MarketoStateError: it is damaged, or a later release wrote it.
+    :raises MarketoStateError: the object is damaged, or a later release wrote it.
     """
     try:
         return kind.from_dict(facts)

@@ -1,4 +1,4 @@
-"""The known names that a mistyped name may stand for, and how an error says so."""
+"""Find the known names that a mistyped name may stand for, and suggest them in errors."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float =
     Find the known names that are most like a name. Case, blanks and punctuation make no difference.
 
     :param name: what the author wrote.
-    :param known: the names to choose from; of a mapping from spellings to names, the names are returned.
+    :param known: the names to choose from, or a mapping from spellings to names.
     :param most: how many names to return at most.
     :param likeness: how much alike two names must be, from 0 to 1.
-    :return: the nearest names, the best first; empty if none is near.
+    :return: the nearest names, the best first; empty if no name is near.
     """
     names: dict[str, str] = {}
     for spelling, meant in known.items() if isinstance(known, Mapping) else ((each, each) for each in known):
@@ -29,7 +29,7 @@ def did_you_mean(names: Sequence[object]) -> str:
 
 
 def with_nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> str:
-    """Quote a name and, if another known name is near, ask for it: ``'emial' (did you mean 'email'?)``."""
+    """Quote a name, and add a known name that is near: ``'emial' (did you mean 'email'?)``."""
     near = nearest(name, known, likeness=likeness)
     return f"{name!r} (did you mean {near[0]!r}?)" if near and near[0] != name else repr(name)
 

@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.errors import MarketoBudgetError, MarketoEr
 from airflow_provider_marketo.client.serializable import Serializable
 
 MEGABYTE = 1_000_000
-"""Bytes. Of the two meanings of a megabyte the smaller one is used, so that a budget ends early rather than late."""
+"""Bytes. This is the smaller of a megabyte's two meanings, so that a budget ends early rather than late."""
 
 _TIDIES_UP = ".cancel_job"
 

@@ -46,7 +46,7 @@ class Reply:
     :param operation: the operation's name.
     :param body: the whole JSON body, of any shape.
     :param date: Marketo's clock when it answered, aware; None if the answer has no date.
-    :param resent: whether the request was sent before and may have run then: "exists already" may be its work.
+    :param resent: whether an earlier sending may have run; an "exists already" may then be its result.
     """
 
     operation: str
@@ -60,7 +60,7 @@ class Reply:
 
     @property
     def result(self) -> Any:
-        """The ``result`` member, or the whole body of families without an envelope; an empty list if there is none."""
+        """The ``result`` member, or the whole body of families without an envelope; an empty list if it is missing."""
         enveloped = isinstance(self.body, dict) and ("success" in self.body or "result" in self.body)
         result = self.body.get("result") if enveloped else self.body
         return [] if result is None else result
@@ -140,7 +140,7 @@ class Bearer(requests.auth.AuthBase):
     Sets the token. It is an auth object because requests lets a ~/.netrc replace a plain Authorization header.
 
     :param token: the token; None to send none.
-    :param header: that carries it.
+    :param header: the header that carries it.
     """
 
     def __init__(self, token: Secret | None, header: str = "Authorization") -> None:
@@ -168,14 +168,14 @@ class Transport:
     Sends requests to one instance.
 
     Some tools record tracebacks with local variables. Therefore no frame of this class holds a secret, and an error of
-    ``requests``, whose frames hold URLs and headers, is dropped before one of ours is raised.
+    ``requests``, whose frames hold URLs and headers, is dropped before this package raises its own.
 
     :param endpoint: scheme and host of the instance, without a path.
     :param identity: URL of the identity service, up to and including ``/identity``.
     :param ingestion: scheme and host of the data ingestion service.
     :param connect_timeout: seconds to establish a connection.
-    :param read_timeout: seconds for a whole answer, except a file. Default: that of the operation, which is longer than
-        Marketo's own.
+    :param read_timeout: seconds for a whole answer, except a file. Default: the operation's timeout, which is longer
+        than Marketo's own.
     :param proxy: URL of an HTTP proxy. Default: that of the environment.
     :param ca_bundle: path of a file with certificates to trust. Default: those of the environment, or the usual ones.
     :param user_agent: value of the ``User-Agent`` header.
@@ -308,7 +308,7 @@ class Transport:
     def _send(
         self, operation: str, request: requests.Request, timeout: float
     ) -> Iterator[tuple[requests.Response, Deadline]]:
-        """Send a request, and leave status and body to the caller. Nothing else in the client sends anything."""
+        """Send a request, and leave status and body to the caller. Nothing else in the client sends requests."""
         response: requests.Response | None = None
         failure: errors.MarketoError | None = None
         deadline = Deadline(timeout)
@@ -323,7 +323,7 @@ class Transport:
                 )
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = answer.unreachable(operation, error, urlsplit(str(request.url)).netloc)
-        # Raised outside of the except block: inside, our error would hold that of requests, with its frames.
+        # Raised outside the except block: inside it, our error would keep the error of requests, with its frames.
         if response is None:
             raise failure or errors.MarketoConnectionError("nothing was sent", operation=operation)
         with response:
@@ -334,8 +334,8 @@ class Transport:
         """
         Return proxies and certificates for a request: those of the connection, or else those of the environment.
 
-        The environment overrides what a session has. It does not override what a request has for the most specific key.
-        All keys are set, because variables such as ``https://host_proxy`` exist.
+        The environment overrides the proxies of a session, but not the one that a request has for the most specific
+        key. All keys are set, because variables such as ``https://host_proxy`` exist.
         """
         parts = urlsplit(url)
         if self._proxy:

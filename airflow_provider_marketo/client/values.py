@@ -43,7 +43,7 @@ def plain(value: Any, where: str) -> Any:  # noqa: PLR0911 - one for each kind o
 
     :param value: any Python value, such as a datetime, a decimal, a tuple or an enumeration.
     :param where: its place, for the error.
-    :raises FaultError: JSON has no form for it.
+    :raises FaultError: JSON cannot express the value.
     """
     if isinstance(value, Enum):
         return plain(value.value, where)
@@ -70,7 +70,7 @@ def plain(value: Any, where: str) -> Any:  # noqa: PLR0911 - one for each kind o
 
 
 def is_utf8(value: str) -> bool:
-    """Whether a text has a form in UTF-8: half of a surrogate pair has none."""
+    """Whether a text can be encoded in UTF-8: half of a surrogate pair cannot."""
     try:
         value.encode()
     except UnicodeEncodeError:

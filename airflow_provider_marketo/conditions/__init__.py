@@ -1,1 +1,1 @@
-"""What sensors wait for: conditions. One call asks many of them."""
+"""The conditions that sensors wait for. One call to Marketo can answer many of them."""

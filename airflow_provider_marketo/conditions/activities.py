@@ -1,4 +1,4 @@
-"""The condition that something has happened to leads."""
+"""The condition that leads have activities of some types."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ SHOWN = 3
 @dataclass(frozen=True)
 class ActivityCondition(Condition):
     """
-    There are activities of some types since a time.
+    Leads have activities of some types since a time.
 
-    :param activity_types: names or ids, as text.
+    :param activity_types: names or ids of the types, as text.
     :param start: first second that counts, ISO 8601.
     :param asset_ids: primary attributes, such as ids of forms, programs or lists; empty for any.
-    :param lead_ids: only of these leads; empty for any.
-    :param list_id: only members of a static list; None for every lead.
+    :param lead_ids: only activities of these leads; empty for any lead.
+    :param list_id: only activities of members of this static list; None for any lead.
     :param campaign_id: only activities that this smart campaign caused; None for any cause.
-    :param count: activities wanted.
-    :param read_from: where another poller stopped reading, ISO 8601; empty to read from ``start`` on.
+    :param count: number of activities to wait for.
+    :param read_from: time up to which another poller has read, ISO 8601; empty to read from ``start`` on.
     """
 
     kind: ClassVar[str] = "activity"
@@ -73,7 +73,7 @@ class ActivityCondition(Condition):
 
     @property
     def group(self) -> Hashable:
-        """Whether the feed is asked for single leads, and the static list: a pass has one of each."""
+        """Whether the condition names leads, and its static list. Both must be equal in one pass."""
         return bool(self.lead_ids), self.list_id
 
     def describe(self) -> str:
@@ -107,7 +107,7 @@ class ActivityCondition(Condition):
 
 class ActivityPoller(ConditionPoller[ActivityCondition]):
     """
-    Read activities: ten types and thirty leads in a call, each static list in calls of its own.
+    Read activities: up to ten types and thirty leads in a call. Each static list needs calls of its own.
 
     Conditions that need the same activities share one paging token. Adobe's operations: ``activities.get_types`` once,
     ``activities.get_paging_token``, ``activities.get_lead_activities``.
@@ -155,7 +155,7 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
             existing(self._client, "smart_campaigns", condition.campaign_id, parameter="campaign_id")
 
     def ask(self, conditions: Collection[ActivityCondition]) -> Mapping[ActivityCondition, Answer]:
-        """Ask conditions; what is remembered of conditions that no sensor waits for is forgotten."""
+        """Ask Marketo about conditions, and forget activities of conditions that no sensor waits for."""
         self._forget_others(conditions)
         self._in_use = set()
         answers = super().ask(conditions)
@@ -237,13 +237,13 @@ class ActivityPoller(ConditionPoller[ActivityCondition]):
 
 class ActivityWatcher(ActivityPoller):
     """
-    Read activities for watchers, which never stop: every look answers with all activities that it read.
+    Read activities for watchers, which never stop: each poll answers with all activities that it has read.
 
-    A look goes back a while, so it may show an activity again.
+    Polls overlap in time, so an activity may appear again.
     """
 
     def _forget_others(self, conditions: Collection[ActivityCondition]) -> None:
-        """Start each look without activities. Keep the positions of watchers that are busy with their last batch."""
+        """Start each poll without activities. Keep the positions of watchers that are busy with their last batch."""
         self._hits = {}
 
     def _answer(self, condition: ActivityCondition, hits: Mapping[str, Record]) -> Found:
@@ -258,7 +258,7 @@ class ActivityWatcher(ActivityPoller):
 
 
 def _passes(wanted: Mapping[ActivityCondition, frozenset[int]]) -> Iterator[Pass]:
-    """Yield the passes that together read all activities which conditions of one group need."""
+    """Yield the passes that together read all activities for the conditions of one group."""
     if not wanted:
         return
     list_id = next(iter(wanted)).list_id

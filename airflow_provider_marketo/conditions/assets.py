@@ -28,9 +28,9 @@ class AssetCondition(Condition):
     """
     A Marketo asset is approved, has a draft, or is deleted.
 
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param asset_id: the asset's id: a number, or a text in the new designer.
-    :param state: ``approved`` (a version is live), ``draft`` (there is one, with or without a live version) or
+    :param state: ``approved`` (a version is live), ``draft`` (a draft exists, with or without a live version) or
         ``deleted``.
     """
 
@@ -60,11 +60,11 @@ class AssetCondition(Condition):
 
 
 class AssetPoller(ConditionPoller[AssetCondition]):
-    """Ask for the state of assets (``<asset_type>.get_by_id``), at a call or two for each."""
+    """Read the state of assets (``<asset_type>.get_by_id``), with one or two calls for each asset."""
 
     def check(self, condition: AssetCondition) -> None:
         """
-        Check that the asset exists, unless the sensor waits for its end.
+        Check that the asset exists, unless the sensor waits until it is deleted.
 
         :param condition: what the sensor waits for.
         :raises MarketoNotFoundError: the asset does not exist.
@@ -112,9 +112,9 @@ def asset_condition(asset_type: str, asset_id: str, state: str) -> AssetConditio
     """
     Return the condition that an asset is in a state.
 
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param asset_id: the asset's id as text; a number, except in the new designer.
     :param state: ``approved``, ``draft`` or ``deleted``.
-    :raises MarketoInvalidRequestError: the id is not one of this type, or the type has no such state.
+    :raises MarketoInvalidRequestError: the id has the wrong form for this type, or the type has no such state.
     """
     return AssetCondition(asset_type, checked_id(asset_type, asset_id), state)

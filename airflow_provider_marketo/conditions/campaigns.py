@@ -40,7 +40,7 @@ class CampaignMembershipCondition(Condition):
 
     @property
     def group(self) -> Hashable:
-        """The leads, whose activities are asked for together."""
+        """The leads, whose memberships are read together."""
         return self.lead_ids
 
     def describe(self) -> str:
@@ -53,7 +53,7 @@ class CampaignMembershipCondition(Condition):
 
 class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):
     """
-    Ask whether leads went through campaigns, at a call for each lead that has not yet.
+    Ask whether leads went through campaigns, with one call for each lead that has not yet.
 
     Adobe's operation: ``leads.get_smart_campaigns_by_lead_id``.
 
@@ -107,12 +107,12 @@ def campaign_run(
     *, campaign_id: int, start: str, lead_ids: tuple[int, ...], activity_types: tuple[str, ...]
 ) -> Condition:
     """
-    Return the condition that a campaign has left traces: leads went through it, or it caused an activity.
+    Return the condition that a campaign has run: leads went through it, or it caused an activity.
 
     :param campaign_id: id of the smart campaign.
     :param start: first second that counts, ISO 8601.
     :param lead_ids: ids of the leads that were sent through it; empty if they are not known.
-    :param activity_types: what its flow does, if no leads are known; names or ids as text.
+    :param activity_types: types of the activities that its flow causes, if no leads are known; names or ids as text.
     """
     if lead_ids:
         return CampaignMembershipCondition(campaign_id, lead_ids, start)

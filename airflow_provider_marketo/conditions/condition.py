@@ -1,4 +1,4 @@
-"""What sensors wait for, and how conditions of one kind are asked together."""
+"""Conditions that sensors wait for, and pollers that ask Marketo about conditions of one kind together."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
 
 Found = Mapping[str, Any]
-"""What a sensor returns: ids and counts as plain JSON, never a person's data."""
+"""The value that a sensor returns: ids and counts as plain JSON, never a person's data."""
 
 Answer = Found | MarketoError
-"""What was found, or why Marketo cannot say. A condition without an answer is asked again."""
+"""The facts that were found, or why Marketo cannot say. The poller asks again about a condition without an answer."""
 
 
 @dataclass(frozen=True)
 class Condition(Serializable):
-    """A condition that may become true. Conditions with equal values are the same; values are plain and hashable."""
+    """A condition that may become true. Conditions with equal values are equal; values are plain and hashable."""
 
     VERSION: ClassVar[int] = 1
     kind: ClassVar[str]
 
     @property
     def group(self) -> Hashable:
-        """What the conditions of a kind that can be asked in one call have in common."""
+        """A value that is equal for conditions of a kind that one call can answer."""
         return self
 
     def describe(self) -> str:
@@ -45,7 +45,9 @@ ItemT = TypeVar("ItemT")
 
 class ConditionPoller(Generic[ConditionT]):
     """
-    Ask conditions of one kind. A poller may remember what it read, and lives as long as its sensor or trigger waits.
+    Ask Marketo about conditions of one kind.
+
+    A poller lives as long as its sensor or trigger waits, and may remember what it read.
 
     :param client: the instance.
     """
@@ -65,10 +67,10 @@ class ConditionPoller(Generic[ConditionT]):
 
     def ask(self, conditions: Collection[ConditionT]) -> Mapping[ConditionT, Answer]:
         """
-        Ask conditions, in as few calls as Marketo allows. The error of one group does not hide the others' answers.
+        Ask Marketo about conditions, in as few calls as it allows. An error in one group leaves the answers of others.
 
-        :param conditions: different ones.
-        :return: answers by condition; a condition that is not true yet is missing.
+        :param conditions: different conditions.
+        :return: answers by condition, without conditions that are not true yet.
         """
         groups: dict[Hashable, list[ConditionT]] = {}
         for condition in conditions:
@@ -85,12 +87,12 @@ class ConditionPoller(Generic[ConditionT]):
         """
         Return the condition for another poller, which continues where this one stopped.
 
-        :param condition: one that this poller has asked.
+        :param condition: a condition that this poller has asked about.
         """
         return condition
 
     def _ask(self, conditions: Sequence[ConditionT]) -> Mapping[ConditionT, Answer]:
-        """Ask conditions of one group."""
+        """Ask Marketo about conditions of one group."""
         raise NotImplementedError
 
 
@@ -98,7 +100,7 @@ def distinct_batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]
     """
     Yield the distinct items in their order, a batch at a time.
 
-    :param items: any; duplicates are left out.
+    :param items: the items, perhaps with duplicates.
     :param size: most items of a batch.
     """
     return map(list, batches(list(dict.fromkeys(items)), size))

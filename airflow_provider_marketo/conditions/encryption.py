@@ -1,8 +1,8 @@
 """
 Encryption of conditions on their way to the triggerer.
 
-Airflow stores a trigger's arguments in clear text, and a condition may hold an e-mail address. The key is made of the
-connection's client secret, which workers and triggerers have anyway.
+Airflow stores a trigger's arguments in clear text, and a condition may hold an e-mail address. The key is derived from
+the connection's client secret, which workers and triggerers have anyway.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def encrypt(condition: Condition, secret: Secret) -> str:
     """
     Encrypt a condition.
 
-    :param condition: of any kind.
+    :param condition: a condition of any kind.
     :param secret: the connection's client secret.
     """
     return _cipher(secret).encrypt(json.dumps(condition.to_dict()).encode()).decode()
@@ -37,11 +37,11 @@ def decrypt(kind: str, text: str, secret: Secret) -> Condition:
     """
     Decrypt what :func:`encrypt` returned.
 
-    :param kind: of the condition.
+    :param kind: the kind of the condition.
     :param text: the encrypted condition.
     :param secret: the connection's client secret.
     :raises MarketoAuthError: the condition was encrypted with another secret.
-    :raises MarketoStateError: a later release has stored it.
+    :raises MarketoStateError: a later release has stored the condition.
     """
     try:
         facts = json.loads(_cipher(secret).decrypt(text.encode()))

@@ -1,4 +1,4 @@
-"""Check that a Marketo asset exists before a sensor waits for something to happen to it."""
+"""Check that a Marketo asset exists before a sensor waits for a condition about it."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def existing(client: MarketoClient, asset_type: str, asset_id: int, *, parameter
     Return the record of a Marketo asset that must exist (``<asset_type>.get_by_id``).
 
     :param client: the instance.
-    :param asset_type: such as ``programs``.
+    :param asset_type: type of the asset, such as ``programs``.
     :param asset_id: the asset's id.
     :param parameter: the sensor's argument that holds the id.
-    :return: the record; None if the API user may not read Marketo assets, which the wait itself does not need.
+    :return: the record; None if the API user may not read Marketo assets. The wait itself does not need that right.
     :raises MarketoNotFoundError: the asset does not exist.
     """
     try:
@@ -41,7 +41,7 @@ def missing(asset_type: str, asset_id: int | str, parameter: str) -> MarketoNotF
     """
     Return the error for a Marketo asset that does not exist.
 
-    :param asset_type: such as ``programs``.
+    :param asset_type: type of the asset, such as ``programs``.
     :param asset_id: the asset's id.
     :param parameter: the sensor's argument that holds the id.
     """
@@ -55,9 +55,9 @@ def missing(asset_type: str, asset_id: int | str, parameter: str) -> MarketoNotF
 
 def title(asset_type: str, asset_id: int | str) -> str:
     """
-    Return how a sentence names a Marketo asset, such as ``landing page 5001``.
+    Return a Marketo asset's type and id for a sentence, such as ``landing page 5001``.
 
-    :param asset_type: such as ``landing_pages``.
+    :param asset_type: type of the asset, such as ``landing_pages``.
     :param asset_id: the asset's id.
     """
     return f"{asset_type.removesuffix('_v2').removesuffix('s').replace('_', ' ')} {asset_id}"

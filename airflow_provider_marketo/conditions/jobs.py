@@ -46,7 +46,7 @@ class JobCondition(Condition):
         row = (import_object if self.export_id is None else export_object)(self.object_type)
         if row.custom and self.custom_object is None:
             raise MarketoInvalidRequestError(
-                f"object_type={self.object_type!r} does not say which type of them",
+                f"object_type={self.object_type!r} does not name the custom object type",
                 parameter="custom_object",
                 remedy="Give the API name of the custom object type.",
             )
@@ -69,9 +69,9 @@ class JobCondition(Condition):
 
 class JobPoller(ConditionPoller[JobCondition]):
     """
-    Ask for the state of jobs.
+    Read the state of jobs.
 
-    All exports of an object type cost one call of the job list. Imports have no list and cost a call each.
+    All exports of an object type cost one call of the job list. Imports have no list, so each import costs a call.
     """
 
     def _ask(self, conditions: Sequence[JobCondition]) -> Mapping[JobCondition, Answer]:

@@ -1,4 +1,4 @@
-"""Every kind of condition, by the name that a trigger's arguments carry."""
+"""All kinds of conditions, by the name in a trigger's arguments."""
 
 from __future__ import annotations
 

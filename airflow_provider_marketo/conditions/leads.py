@@ -1,4 +1,4 @@
-"""The condition that leads exist, and that a field of them has a value."""
+"""The condition that leads exist, and that one of their fields has a value."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ Lead = Mapping[str, Any]
 _PARAMETERS = {codes.FIELD_NOT_SEARCHABLE: "lookup_field", codes.UNKNOWN_FIELD: "field"}
 _NOT_SHOWN = frozenset({"cookies"})
 """
-Fields that find leads without telling which value found which lead: a lead may have several cookies. Each value of them
-costs a call.
+Fields that find leads, but that Marketo does not return: a lead may have several cookies. So each value needs a call of
+its own.
 """
 
 
 @dataclass(frozen=True)
 class LeadCondition(Condition):
     """
-    A lead exists for each value, and a field of that lead has one of some values.
+    A lead exists for each looked-up value, and one of its fields has one of the wanted values.
 
     :param lookup_field: a searchable field, such as ``email`` or ``id``.
     :param lookup_values: values of that field, as text.
-    :param field: REST API name of a field to look at; None if it is enough that the leads exist.
-    :param field_values: the field must have one of these values, as text, "" for no value. Empty for any value.
+    :param field: REST API name of the field that must have a value; None if the leads only have to exist.
+    :param field_values: the wanted values of the field, as text; ``""`` means no value. Empty for any value.
     """
 
     VERSION: ClassVar[int] = 2
@@ -94,8 +94,8 @@ class LeadPoller(ConditionPoller[LeadCondition]):
         """
         Return the leads by value.
 
-        Marketo returns at most 1,000 leads for a call. With more, each half of the values gets a call of its own, down
-        to the one value that too many leads share.
+        Marketo returns at most 1,000 leads for a call. If more match, each half of the values gets a call of its own,
+        until a call has one value only.
         """
         query = {"filterType": lookup_field, "filterValues": values, "fields": fields}
         try:
@@ -154,5 +154,5 @@ def _fits(condition: LeadCondition, lead: Mapping[str, Any]) -> bool:
 
 
 def _folded(value: Any) -> str:
-    """Return a value as Marketo compares it: regardless of case, booleans as in JSON."""
+    """Return a value in the form that Marketo compares: without case, and booleans as in JSON."""
     return "" if value is None else str(value).strip().lower()

@@ -35,11 +35,11 @@ SHOWN = 5
 @dataclass(frozen=True)
 class ListMembershipCondition(Condition):
     """
-    Leads are in a static list, or no longer in it.
+    Leads are in a static list, or not in it.
 
     :param list_id: id of the list.
     :param lead_ids: ids of at least one lead.
-    :param member: True waits until all of them are in the list, False until none is.
+    :param member: True waits until all leads are in the list, False until no lead is in it.
     """
 
     kind: ClassVar[str] = "list_membership"
@@ -65,7 +65,7 @@ class ListMembershipCondition(Condition):
 
 
 class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
-    """Ask whether leads are in lists (``static_list_membership.member_of_list``), 300 leads of a list in a call."""
+    """Ask whether leads are in lists (``static_list_membership.member_of_list``), up to 300 leads in a call."""
 
     def _ask(self, conditions: Sequence[ListMembershipCondition]) -> Mapping[ListMembershipCondition, Answer]:
         list_id = conditions[0].list_id
@@ -104,8 +104,8 @@ class ProgramMembersCondition(Condition):
     A program has enough members in some statuses.
 
     :param program_id: id of the program.
-    :param statuses: names of statuses, as the program's channel has them.
-    :param count: members wanted, in all these statuses together.
+    :param statuses: names of statuses of the program's channel.
+    :param count: number of members to wait for, in all these statuses together.
     """
 
     kind: ClassVar[str] = "program_members"
@@ -137,7 +137,7 @@ class ProgramMembersCondition(Condition):
 
 
 class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
-    """Count members of programs (``program_members.get``), no further than the conditions need."""
+    """Count members of programs (``program_members.get``), but only as many as the conditions need."""
 
     def check(self, condition: ProgramMembersCondition) -> None:
         """

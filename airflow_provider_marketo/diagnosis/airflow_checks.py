@@ -46,7 +46,7 @@ _PACKAGES = (
     ("gcsfs", "gcs", "folders that begin with gs://"),
     ("adlfs", "azure", "folders that begin with abfs://"),
 )
-"""Distribution, our extra that brings it, and what it is needed for."""
+"""Distribution, the extra that installs it, and what needs it."""
 
 _SCHEMES = {
     "s3": "s3fs",
@@ -60,7 +60,7 @@ _SCHEMES = {
 
 
 def check_versions(setup: Setup) -> Iterator[Finding]:
-    """Say which versions meet here."""
+    """Report the versions of this package, Airflow and Python."""
     airflow = version("apache-airflow")
     said = f"airflow-provider-marketo {__version__}, Airflow {airflow}, Python {platform.python_version()}"
     if ".".join(airflow.split(".")[:2]) in TESTED:
@@ -211,7 +211,7 @@ def check_folders(setup: Setup) -> Iterator[Finding]:
 
 
 def _fixed_part(folder: str) -> str:
-    """Return the folders before the first template; empty if there are none."""
+    """Return the folders before the first template; empty without such folders."""
     head, template, _ = folder.partition("{{")
     fixed = head.rpartition("/")[0] if template else folder.rstrip("/")
     return "" if fixed.endswith((":", ":/")) else fixed

@@ -124,7 +124,7 @@ class Behaviour:
         self._feed = sorted(page.records, key=lambda record: str(record.get("activityDate")))
 
     def jobs(self, instance: RawInstance) -> Iterator[Comparison]:
-        """List export jobs, and create one with the filter that not every subscription has, which is cancelled."""
+        """List export jobs. Create one with the filter that not every subscription has, and cancel it."""
         listed = instance.get(f"{_EXPORT}.json?batchSize=20")
         yield from _JOB.compare("bulk_export_activities.get_jobs", listed.records)
         now = datetime.now(timezone.utc)
@@ -145,7 +145,7 @@ class Behaviour:
             yield compare("status of a cancelled job", "Cancelled", name(_first(ended).get("status")))
 
     def export(self, instance: RawInstance) -> Iterator[Comparison]:
-        """Export at most one hour of activities, between the seconds of two activities where the feed has shown any."""
+        """Export at most one hour of activities, from the second of one activity to that of another if possible."""
         start, end = self._hour()
         created = instance.post(
             f"{_EXPORT}/create.json",
@@ -174,7 +174,7 @@ class Behaviour:
             yield from self._file(instance, job, done, start, end)
 
     def _hour(self) -> tuple[datetime, datetime]:
-        """Return at most an hour that begins and ends with the second of an activity, if there are two such."""
+        """Return at most an hour that begins and ends with the second of an activity, if the feed has shown two."""
         for last in reversed(self._feed):
             end = parse_date(str(last["activityDate"]))
             inside = [parse_date(str(each["activityDate"])) for each in self._feed]
@@ -199,7 +199,7 @@ class Behaviour:
         yield _same("rows of a file", "numberOfRecords", len(rows) == done.get("numberOfRecords"))
         part = instance.get(f"{_EXPORT}/{job}/file.json", headers={"Accept-Encoding": "identity", "Range": "bytes=10-"})
         yield compare("a part of a file (Range)", 206, part.status)
-        yield _same("bytes of a part", "those of the file from there on", part.content == content[10:])
+        yield _same("bytes of a part", "the bytes of the file from there on", part.content == content[10:])
         if not rows:
             yield not_seen("cells of a file", "null, dates, JSON", "the hour has no activities")
             return
@@ -231,7 +231,7 @@ def _cells(cells: list[dict[str, str]]) -> Iterator[Comparison]:
     if kinds:
         yield compare("attributes of an activity in a file", "a JSON object", ", ".join(sorted(kinds)))
     else:
-        yield not_seen("attributes of an activity in a file", "a JSON object", "no row has any")
+        yield not_seen("attributes of an activity in a file", "a JSON object", "no row has attributes")
 
 
 def _json_kind(text: str) -> str:
@@ -244,7 +244,7 @@ def _json_kind(text: str) -> str:
 
 
 def _form(text: str) -> str:
-    """Return the form of a date, without its value: digits are 9, letters but T and Z are a, all else is ?."""
+    """Return the form of a date, without its value: digits are 9, letters except T and Z are a, all else is ?."""
     form = "2026-01-31T12:00:00Z"
     return (
         form

@@ -90,7 +90,7 @@ def _timeouts(settings: ConnectionSettings, tasks: Sequence[DagTask]) -> Iterato
     try:
         sizes = known_sizes(settings.conn_id)
     except MarketoError as failure:
-        yield failed(settings.conn_id, failure, "Look into the Variable that the sentence names.")
+        yield failed(settings.conn_id, failure, "Check the Variable that the message names.")
         return
     for task in tasks:
         limits = {"execution_timeout": task.execution_timeout, "dagrun_timeout": task.dagrun_timeout}

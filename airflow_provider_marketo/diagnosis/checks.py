@@ -29,14 +29,14 @@ CHECKS: tuple[tuple[str, Callable[[Setup], Iterator[Finding]]], ...] = (
     ("folders", airflow_checks.check_folders),
     ("workers", worker_checks.check_workers),
 )
-"""A name for the report, and what finds."""
+"""Each check: its name in the report, and the function that yields its findings."""
 
 
 def run_checks(setup: Setup) -> Iterator[tuple[str, Finding]]:
     """
     Yield the name of each check with each of its findings.
 
-    :param setup: what to look at.
+    :param setup: the installation to check.
     """
     for name, check in CHECKS:
         try:

@@ -1,8 +1,8 @@
 """
-What one comparison of ``airflow marketo verify`` says, and the forms that replies are expected to have.
+The result of one comparison of ``airflow marketo verify``, and the expected forms of replies.
 
-Users send the report to others, and what answers may have records in odd places. So a text out of a reply goes into the
-report only through :func:`name` or :func:`names`, which let nothing pass that could be the value of a record.
+Users send the report to others, and the server that answers may put records in odd places. So a text of a reply goes
+into the report only through :func:`name` or :func:`names`. They pass no text that could be the value of a record.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Shape:
             yield Comparison(f"{subject}: records", "objects", strange, "differs")
             records = [record for record in records if isinstance(record, dict)]
         if not records:
-            yield not_seen(f"{subject}: members", expected, "the instance has none")
+            yield not_seen(f"{subject}: members", expected, "the instance has no such records")
             return
         missing = {name for record in records for name in self.required if name not in record}
         wrong = {
@@ -91,7 +91,7 @@ class Shape:
 
 def name(value: Any) -> str:
     """
-    Return a name out of a reply, such as a status or a code. Of what cannot be one, return the kind alone.
+    Return a name of a reply, such as a status or a code. If the value cannot be a name, return only its kind.
 
     :param value: any part of a reply.
     """
@@ -104,7 +104,7 @@ def name(value: Any) -> str:
 
 def names(values: Iterable[Any]) -> str:
     """
-    Return names out of a reply in their order, with how many others there were.
+    Return the names among values of a reply, sorted, and the number of the others.
 
     :param values: any parts of a reply.
     """

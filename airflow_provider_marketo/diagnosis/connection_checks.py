@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 _CORRECT = "Correct that field of the connection in Admin > Connections."
-_LOOK_UP = "Look the code up in the documentation's page of errors. If it happens again, ask Marketo's support."
+_LOOK_UP = "Look up the code on the documentation's page of errors. If it happens again, ask Marketo's support."
 _SCARCE = 0.1
-"""Part of the day's calls below which the rest is called scarce."""
+"""Calls are scarce if less than this part of the day's calls is left."""
 
 _CLOCK_WARNING, _CLOCK_ERROR = 5.0, 60.0
-"""Seconds between this host's clock and Marketo's. Windows that end "now" miss rows, and tokens expire early."""
+"""Seconds between the clocks of this host and Marketo. Windows that end "now" miss rows; tokens expire early."""
 
 
 def check_settings(setup: Setup) -> Iterator[Finding]:
@@ -84,7 +84,7 @@ def _greedy(settings: ConnectionSettings) -> Iterator[Finding]:
 
 
 def check_connection(setup: Setup) -> Iterator[Finding]:
-    """Ask Marketo for the day's calls: this needs a token, the right host and a free allowlist."""
+    """Ask Marketo for the day's calls, which needs valid credentials, the right host and a matching allowlist."""
     for settings in setup.connections:
         try:
             reply = setup.hook(settings).client.call("usage.get_daily_usage")
@@ -132,7 +132,7 @@ def check_clock(setup: Setup) -> Iterator[Finding]:
 
 
 def check_read_permissions(setup: Setup) -> Iterator[Finding]:
-    """Call what only reads: always for leads, activities and Marketo assets, else if a DAG needs it."""
+    """Make one read call per permission: always for leads, activities and assets, otherwise if a DAG needs it."""
     for settings in _answering(setup):
         needed = tasks_by_permission(setup.tasks_of(settings))
         denied: dict[str, list[str]] = {}
@@ -166,7 +166,7 @@ def check_write_permissions(setup: Setup) -> Iterator[Finding]:
                 yield not_checked(
                     settings.conn_id,
                     f"{permission}, for {listed(tasks, 'task')}",
-                    "Look into the API user's role (Admin > Users & Roles): a check would change something in Marketo.",
+                    "Check the API user's role (Admin > Users & Roles): a test would change something in Marketo.",
                 )
 
 

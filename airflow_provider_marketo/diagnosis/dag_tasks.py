@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = f"{__name__.partition('.')[0]}."
 DEFAULT_POOL = "default_pool"
-"""Airflow's own, which always exists."""
+"""Airflow's own pool, which always exists."""
 
 _FOLDERS = ("output_path", "rejects_path", "staging", "ledger", "evidence_path")
 
@@ -29,11 +29,11 @@ class DagTask:
 
     :param dag_id: id of the DAG.
     :param task_id: id of the task.
-    :param module: of its class.
+    :param module: module of its class.
     :param operator: name of its class.
     :param pool: the pool that its author gave it.
     :param arguments: its stored arguments, as far as Airflow stores them.
-    :param dagrun_timeout: of the DAG.
+    :param dagrun_timeout: ``dagrun_timeout`` of the DAG.
     """
 
     dag_id: str
@@ -72,7 +72,7 @@ class DagTask:
 
 
 def marketo_tasks() -> list[DagTask]:
-    """Return the tasks of this package in all DAGs that are not stale; none without a database."""
+    """Return the tasks of this package in all DAGs that are not stale; empty without a database."""
     try:
         with create_session() as session:
             dag_ids = list(session.scalars(select(DagModel.dag_id).where(DagModel.is_stale.is_(False))))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Level = Literal["ok", "warning", "error", "not checked"]
 
 _NAMED = 5
-"""Names in one sentence. More are counted."""
+"""Greatest number of names in one sentence. Further names are only counted."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Finding:
 
     :param level: ``ok``, ``warning``, ``error``, or ``not checked`` for what only a change in Marketo could show.
     :param about: a connection, a pool or a folder; empty for this Airflow.
-    :param found: what is so.
+    :param found: what the check found, as a sentence.
     :param remedy: what to do; empty if there is nothing to do.
     """
 
@@ -36,7 +36,7 @@ class Finding:
 
 
 def ok(about: str, found: str) -> Finding:
-    """Return a finding that needs nothing to be done."""
+    """Return a finding that needs no action."""
     return Finding("ok", about, found)
 
 
@@ -46,7 +46,7 @@ def warning(about: str, found: str, remedy: str) -> Finding:
 
 
 def error(about: str, found: str, remedy: str) -> Finding:
-    """Return a finding with which tasks fail, wait for ever, or break Marketo's limits."""
+    """Return a finding that makes tasks fail, wait for ever, or break Marketo's limits."""
     return Finding("error", about, found, remedy)
 
 
@@ -54,7 +54,7 @@ def failed(about: str, failure: MarketoError, otherwise: str, *, said: str | Non
     """
     Return an error of this package as a finding with what to do.
 
-    :param about: as of a finding.
+    :param about: as in :class:`Finding`.
     :param failure: the error.
     :param otherwise: what to do if the error does not say.
     :param said: the sentence. Default: the error's message.
@@ -63,7 +63,7 @@ def failed(about: str, failure: MarketoError, otherwise: str, *, said: str | Non
 
 
 def not_checked(about: str, found: str, remedy: str = "") -> Finding:
-    """Return what the doctor cannot know."""
+    """Return a finding about something that the doctor cannot check."""
     return Finding("not checked", about, found, remedy)
 
 

@@ -1,4 +1,4 @@
-"""What the first run of a DAG costs, as far as its stored tasks tell before it has run (*experimental*)."""
+"""What the first run of a DAG costs, estimated from its stored tasks before it has run (*experimental*)."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ _FEEDS = {"RemovalsInRangeOperator": 2}
 """Operators that read feeds, and how many of them."""
 
 _DESCRIPTIONS = 4
-"""Fields of leads and members, types of activities and custom objects."""
+"""Describe calls for the fields of leads and members, and the types of activities and custom objects."""
 
 _A_FEED = 2
-"""A paging token and a page."""
+"""Calls for a feed: a paging token and a page."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,8 @@ class TaskCost:
 
     :param task_id: the task.
     :param reads: what it reads.
-    :param calls: fewest calls; None if its arguments do not tell.
-    :param request: the extract whose windows have a size; None if there is none, or it has no dates.
+    :param calls: fewest calls; None if its arguments do not determine them.
+    :param request: the extract whose windows have a size; None without such an extract, or without dates.
     :param note: what the calls are for, or depend on.
     """
 
@@ -74,8 +74,8 @@ def tasks_of(dag_id: str, tasks: Sequence[DagTask]) -> list[DagTask]:
     Return the tasks of this package in a DAG.
 
     :param dag_id: its id.
-    :param tasks: of all DAGs.
-    :raises MarketoInvalidRequestError: there is no such DAG, or it has none of them.
+    :param tasks: tasks of all DAGs.
+    :raises MarketoInvalidRequestError: the DAG does not exist, or has no task of this package.
     """
     found = [task for task in tasks if task.dag_id == dag_id]
     if not found:
@@ -90,11 +90,11 @@ def tasks_of(dag_id: str, tasks: Sequence[DagTask]) -> list[DagTask]:
 
 def costs(tasks: Sequence[DagTask], start: datetime | None, end: datetime) -> Iterator[TaskCost]:
     """
-    Yield what each task costs in the first run. Loads call nothing and are left out.
+    Yield what each task costs in the first run. Loads make no calls and are left out.
 
-    :param tasks: of a DAG.
-    :param start: where tasks begin whose own start is a template; None if the author does not say.
-    :param end: where they end, such as now.
+    :param tasks: tasks of a DAG.
+    :param start: start of tasks whose own start is a template; None if the author does not say.
+    :param end: end of tasks whose own end is a template, such as now.
     """
     starts = {
         task.task_id.rpartition(".")[0]: task.arguments.get("start") for task in tasks if task.operator == _RANGES
@@ -176,7 +176,7 @@ def _period(given: Any) -> timedelta | None:
 
 
 def budget_of(tasks: Sequence[DagTask]) -> float | None:
-    """Return the least budget that the tasks of a DAG have; None if none has one."""
+    """Return the least budget that the tasks of a DAG have; None if no task has a budget."""
     given: list[Any] = [task.arguments.get("daily_export_mb") for task in tasks]
     return min((float(each) for each in given if _is_number(each)), default=None)
 

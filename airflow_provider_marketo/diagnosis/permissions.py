@@ -26,23 +26,23 @@ READ_PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("sales_persons.describe", {}, "Read-Only Sales Person"),
     ("named_accounts.describe", {}, "Read-Only Named Account"),
 )
-"""Operation, its arguments and the permission that it needs. Those of the hook are called always."""
+"""Operation, its arguments and the permission that it needs. The hook's operations are always called."""
 
 ALWAYS = frozenset(permission for _, _, permission in PROBES)
 
 _LISTING = "MarketoListingOperator"
 _LOOKUPS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "MarketoCustomActivitiesOperator": lambda given: bool(given.get("lookup_field")),
-    "MarketoTriggerCampaignOperator": lambda given: not given.get("lead_ids"),  # but rows
+    "MarketoTriggerCampaignOperator": lambda given: not given.get("lead_ids"),  # it has rows
 }
-"""Whether a task looks leads up, of the operators that need no permission for leads otherwise."""
+"""For operators that otherwise need no permission for leads: whether a task looks leads up."""
 
 
 def needed(task: DagTask) -> tuple[str, ...]:
     """
     Return the permissions that a task needs, as far as they follow from its class and its stored arguments.
 
-    :param task: of a DAG.
+    :param task: a task of a DAG.
     """
     if task.operator == _LISTING:
         return _of_listings(task.arguments.get("object_types"))
@@ -65,7 +65,7 @@ def tasks_by_permission(tasks: Iterable[DagTask]) -> dict[str, list[str]]:
 
 
 def _of_listings(names: Any) -> tuple[str, ...]:
-    """Return what named tables need. Those that are listed by default are skipped if the user may not read them."""
+    """Return the permissions of named tables. A task skips a default table that the user may not read."""
     known = [LISTINGS[name] for name in names if name in LISTINGS] if isinstance(names, (list, tuple)) else []
     wanted = [operations.get(listing.operation).permissions for listing in known]
     return tuple(dict.fromkeys(permissions[0] for permissions in wanted if permissions))

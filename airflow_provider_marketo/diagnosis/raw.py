@@ -1,4 +1,4 @@
-"""Calls of ``airflow marketo verify``: Marketo's replies as they are, where the client would already have read them."""
+"""Calls of ``airflow marketo verify``: they return Marketo's replies unread, which the client would interpret."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 MOST_CALLS = 40
 _PAUSE = 0.25
-"""Seconds between two calls: all of them together stay below Marketo's 100 calls in 20 seconds."""
+"""Seconds between two calls, so that all calls together stay below Marketo's 100 calls in 20 seconds."""
 
 _THROTTLED = {codes.RATE_LIMIT, codes.CONCURRENCY_LIMIT}
 _UNCHARGED = {
@@ -72,14 +72,14 @@ class RawReply:
         """
         Return what the lists of a member hold, of all records together.
 
-        :param name: of the member.
+        :param name: name of the member.
         """
         listed = [record.get(name) for record in self.records]
         return [each for found in listed if isinstance(found, list) for each in found]
 
     @property
     def errors(self) -> list[Any]:
-        """The errors; none if there is no list of them."""
+        """The errors; empty if the body has no list of them."""
         errors = self.body.get("errors")
         return errors if isinstance(errors, list) else []
 
@@ -139,8 +139,8 @@ class RawInstance:
         Read something.
 
         :param path: from ``/rest`` or ``/bulk`` on, with the query.
-        :param token: in place of the valid one.
-        :param headers: more headers.
+        :param token: a token to send instead of the valid one.
+        :param headers: further HTTP headers.
         """
         return self._call("GET", path, token, headers)
 
@@ -148,7 +148,7 @@ class RawInstance:
         """
         Create, enqueue or cancel an export job. Nothing else is posted.
 
-        :param path: of a bulk export.
+        :param path: the path of a bulk export.
         :param body: as JSON.
         """
         if not path.startswith("/bulk/v1/") or "/export/" not in path:
@@ -181,7 +181,7 @@ class RawInstance:
 
 
 class _Transport(Transport):
-    """Sends a request and leaves the reply as it is, within bounds of size and time."""
+    """Sends a request and leaves the reply unread, within bounds of size and time."""
 
     def exchange(self, request: requests.Request) -> RawReply:
         with self._send("verify", request, self._read_timeout or _TIMEOUT) as (response, _):

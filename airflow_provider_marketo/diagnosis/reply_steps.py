@@ -212,7 +212,7 @@ ERRORS: tuple[tuple[str, str, str, str | None], ...] = (
         None,
     ),
 )
-"""What is wrong, path with query, the code that is expected, and the token if it is not the valid one."""
+"""The mistake, path with query, the expected code, and the token if it is not the valid one."""
 
 
 def errors(instance: RawInstance) -> Iterator[Comparison]:

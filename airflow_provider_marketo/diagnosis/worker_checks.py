@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 _CELERY = "CeleryExecutor"
 _PATIENCE = 2.0
-"""Seconds in which a worker of Celery must answer. There may be any number of them, so it always takes that long."""
+"""Seconds in which Celery's workers must answer. Their number is unknown, so the check always waits that long."""
 
 _HOSTS = 10
-"""Hosts by name. A host of Kubernetes is a pod, so there may be thousands."""
+"""Greatest number of hosts that are named. A host of Kubernetes is a pod, so there may be thousands."""
 
 _ON_EACH = "Run this command on one worker of each kind, as the workers' user."
 
 
 def check_workers(setup: Setup) -> Iterator[Finding]:
-    """Say of each host that runs Marketo tasks whether it was asked. A command can ask only its own."""
+    """Report for each host that runs Marketo tasks whether it was checked. A command can check only its own host."""
     if not remote_executors():
         yield ok("", "tasks run on the scheduler's host; run this command there")
         return
-    yield ok(socket.gethostname(), "Redis and folders were asked from this host")
+    yield ok(socket.gethostname(), "Redis and folders were checked from this host")
     try:
         hosts = {host: _last(when) for host, when in _hosts_of_tasks().items()}
     except SQLAlchemyError as failure:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 CALLS_A_JOB = 3
-"""Create, enqueue, fetch; waiting is shared by all who wait."""
+"""Create, enqueue and fetch. All waiting tasks share the calls that look at their jobs."""
 
 
 def begin(
@@ -44,18 +44,18 @@ def begin(
     daily_export_mb: float | None = None,
 ) -> ExtractRun:
     """
-    Settle the plan of an extract, or take over where an earlier try stopped.
+    Settle the plan of an extract, or continue where an earlier try stopped.
 
-    :param request: returns what is wanted, given what an earlier try wanted. Not called after a deferral: templates
+    :param request: returns the request, given that of an earlier try. It is not called after a deferral: templates
         such as ``{{ macros.datetime.now() }}`` may render to something else then, and the extract keeps its plan.
     :param output_path: URL of the folder.
     :param hook: the connection.
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param timeout: how long this try may wait for Marketo.
     :param resumed: whether this is the same try after a deferral, whose deadline continues.
     :param in_flight: jobs to keep in Marketo's queue at a time. With a daily budget there is one.
     :param daily_export_mb: megabytes that the DAG may export a day; None for no limit.
-    :raises MarketoInvalidRequestError: something is wrong with what is wanted; no job was created.
+    :raises MarketoInvalidRequestError: the request is invalid; no job was created.
     """
     run = layout.task_folder(context["ti"])
     folder = OutputFolder.for_task(output_path, context["ti"])
@@ -113,9 +113,9 @@ def begin(
 
 def _refuse_foreign(folder: OutputFolder, progress: Progress | None, mark: str | None, *, resumed: bool) -> None:
     """
-    Tell a folder of this host from the folder in which the task began, before anything is cancelled.
+    Check that this folder is the one in which the task began, before anything is cancelled.
 
-    :raises MarketoInvalidRequestError: the task began on another host, and its folder is not to be seen here.
+    :raises MarketoInvalidRequestError: the task began on another host, whose folder this host does not see.
     """
     here = host()
     if not folder.is_local:
@@ -128,19 +128,19 @@ def _refuse_foreign(folder: OutputFolder, progress: Progress | None, mark: str |
 
 
 def _abandon(progress: Progress, jobs: ExportJobs) -> None:
-    """The author has changed the task since the last try: its jobs answer another question."""
+    """Cancel the jobs of the last try: the author has changed the task since, so they export something else."""
     log.info("The task has changed since its last try; %d export jobs of that try are cancelled", len(progress.jobs))
     jobs.cancel_all(progress.jobs.values())
 
 
 def _request_of(folder: OutputFolder, run: str) -> ExtractRequest | None:
-    """Return what an earlier try wanted, if there was one."""
+    """Return the request of an earlier try; None without one."""
     remedy = "Delete this file and clear the task: it starts again."
     return folder.read_state(ExtractRequest, layout.request(run), remedy=remedy)
 
 
 def _leftovers(folder: OutputFolder, run: str) -> set[str]:
-    """Files that an abandoned try published or did not remove. No manifest lists them."""
+    """Return the files that an abandoned try published or did not remove. No manifest lists them."""
     names = set(folder.read_json(layout.leftovers(run), list) or ())
     begun, plan = _request_of(folder, run), load_plan(folder, run)
     if begun is not None and plan:

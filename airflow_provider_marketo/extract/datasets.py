@@ -1,4 +1,4 @@
-"""The tables that the rows of an extract form: what a load has to know of them."""
+"""The tables that the rows of an extract form, with the facts that a load needs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _PROGRAM_FILTERS: Mapping[str, str] = {"programId": "programId", "programIds": "
 
 def datasets_of(request: ExtractRequest, plan: ExtractPlan, files: Iterable[str]) -> list[ManifestDataset]:
     """
-    Return the datasets of an extract: one, or one of each activity type with ``attributes="typed"``.
+    Return the datasets of an extract: one, or with ``attributes="typed"`` one for each activity type.
 
-    :param request: what was wanted.
-    :param plan: what was done.
-    :param files: names of the published files, which tell activity types that Marketo did not list.
+    :param request: the request.
+    :param plan: the plan.
+    :param files: names of the published files. They also show activity types that Marketo did not list.
     """
     scope = _scope(request)
     about: dict[str, Any] = {
@@ -57,7 +57,7 @@ def columns_of_kinds(columns: Mapping[str, str]) -> tuple[DatasetColumn, ...]:
     """
     Return the columns of a dataset.
 
-    :param columns: names, and kinds as :mod:`~airflow_provider_marketo.client.tabular.schema` has them.
+    :param columns: kinds of :mod:`~airflow_provider_marketo.client.tabular.schema`, by name.
     """
     return tuple(DatasetColumn(name, str(arrow_type(kind))) for name, kind in columns.items())
 
@@ -86,7 +86,7 @@ def _columns(
 
 
 def _scope(request: ExtractRequest) -> dict[str, tuple[Any, ...]]:
-    """Return the programs whose members are all there; nothing where another filter or a span limits them, too."""
+    """Return the programs all of whose members are read; empty if another filter or a span limits the members."""
     if request.kind != FULL or len(request.filters) != 1:
         return {}
     name, value = next(iter(request.filters.items()))

@@ -26,7 +26,7 @@ class Forecast:
 
     :param one: the window.
     :param mb: megabytes that its file is likely to have; None if no size is known.
-    :param day: on which day of the plan it is exported, the first is 1; None without a size or a budget.
+    :param day: the day of the plan on which it is exported, from 1; None without a size or a budget.
     """
 
     one: Slice
@@ -38,8 +38,8 @@ def forecast(slices: Sequence[Slice], size: Size | None, daily_mb: float | None)
     """
     Return the windows of an extract with their sizes and days.
 
-    :param slices: in the order in which they are exported.
-    :param size: of a file that was seen; None if there is none.
+    :param slices: slices in the order in which they are exported.
+    :param size: the size of a file that was seen; None if no file was seen.
     :param daily_mb: megabytes a day; None for no limit.
     """
     return list(_days(slices, size, daily_mb))
@@ -71,7 +71,7 @@ def sample(
     :param request: the extract.
     :param wait: lets the time between two looks pass.
     :param now: the time, aware.
-    :raises MarketoExportFailedError: Marketo gave the job up.
+    :raises MarketoExportFailedError: the job did not complete.
     """
     plan = make_plan(request, client, None)
     slices = request.slices(plan.filters, plan.until)

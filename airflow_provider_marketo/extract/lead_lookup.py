@@ -1,4 +1,4 @@
-"""Leads by the values of a field, of a static list or of a program, through the lead API."""
+"""Leads that have values of a field, or are in a static list or a program, read through the lead API."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ def look_up_leads(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     """
     Read leads, and write their rows if there is an output.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :return: ``{"count", "ids", "output", "files", "manifest"}``.
     :raises MarketoInvalidRequestError: an argument is wrong.
     """
@@ -132,7 +132,7 @@ def _explain(
 
 
 def _once_each(rows: Iterator[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """Leave out repeats: several values may find a lead, and pages may overlap when leads change meanwhile."""
+    """Leave out repeats: several values may find one lead, and pages may overlap if leads change during the read."""
     seen: set[int] = set()
     for row in rows:
         lead_id = lead_id_of(row)

@@ -30,14 +30,14 @@ def write_manifest(
     requested_end: datetime | None = None,
 ) -> Manifest:
     """
-    Publish the manifest of what was extracted.
+    Publish the manifest of an extract.
 
     :param folder: the output.
-    :param request: what was wanted.
-    :param plan: what was done.
+    :param request: the request.
+    :param plan: the plan.
     :param slices: the record of each slice.
     :param run_folder: the task instance's place in the output.
-    :param requested_end: what the author asked for, if the request has what was read.
+    :param requested_end: the end that the author asked for, if the request has the end that was read.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """
     windows = [one.to_dict() for one in slices]

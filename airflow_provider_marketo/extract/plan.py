@@ -1,4 +1,4 @@
-"""A request made concrete with what the instance says of its fields and activity types."""
+"""The plan of an extract: a request, completed by the instance's fields and activity types."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
 
 NEVER_EXPORTED = frozenset({"formula"})
-"""Data types that describe lists and no export takes."""
+"""Data types of fields that Marketo describes but does not export."""
 
 _NEEDED_FOR_TYPES = ("activityTypeId", "attributes")
-"""What a dataset of each activity type is made of."""
+"""Columns that are needed to make a dataset of each activity type."""
 
 
 @dataclass(frozen=True)
 class ExtractPlan(Serializable):
     """
-    What is going to be done, settled once and kept for the whole extract.
+    The plan of an extract, settled once and kept to its end.
 
     :param fields: API names of the exported columns.
-    :param schema: of the rows.
-    :param activity_types: by id; only where names or attributes of types matter.
-    :param filters: found out from Marketo, beside the author's.
+    :param schema: the schema of the rows.
+    :param activity_types: activity types by id; only where names or attributes of types matter.
+    :param filters: filters found out from Marketo, in addition to the author's.
     :param dropped: fields that were left out, with the reason.
-    :param schema_changes: against what this output held before.
+    :param schema_changes: differences from the columns that this output held before.
     :param as_of: Marketo's time when the plan was made; ISO 8601, UTC.
-    :param until: first second that is not read, where the span ends in the future; None where all of it is read.
+    :param until: first second that is not read, if the span ends in the future; None if all of it is read.
     :param changed_fields: lead fields whose values are hidden in the rows of their changes, and the names they have
         there.
     """
@@ -80,7 +80,7 @@ class ExtractPlan(Serializable):
         return [column.name for column in self.schema.columns]
 
     def without(self, refused: Iterable[str], reason: str) -> ExtractPlan:
-        """The same without some fields."""
+        """Return the plan without some fields."""
         gone = set(refused)
         columns = tuple(column for column in self.schema.columns if column.name not in gone)
         return replace(
@@ -92,7 +92,7 @@ class ExtractPlan(Serializable):
 
     def written(self, attributes: str, partition_by: Sequence[str] = ()) -> dict[str, Any]:
         """
-        The columns of the output, to compare with those of another run.
+        Return the columns of the output, to compare with those of another run.
 
         :param attributes: the form in which attributes of activities are written.
         :param partition_by: names of the partitions.
@@ -110,25 +110,25 @@ class ExtractPlan(Serializable):
 
 
 def save_plan(folder: OutputFolder, run_folder: str, plan: ExtractPlan) -> None:
-    """Keep a plan for the tries to come."""
+    """Store a plan for later tries."""
     folder.write_state(layout.plan(run_folder), plan)
 
 
 def load_plan(folder: OutputFolder, run_folder: str) -> ExtractPlan | None:
-    """The plan that an earlier try has kept, if it has."""
+    """Return the plan that an earlier try has stored; None without one."""
     place, remedy = layout.plan(run_folder), "Delete this file and clear the task: its export jobs are made again."
     return folder.read_state(ExtractPlan, place, remedy=remedy)
 
 
 def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: Mapping[str, Any] | None) -> ExtractPlan:
     """
-    Ask the instance what is needed to know, once for the whole extract.
+    Ask the instance, once for the whole extract, for everything that the plan needs.
 
-    :param request: what the author wants.
+    :param request: the author's request.
     :param client: the instance.
-    :param previous_schema: of what the output holds already; None for a new output.
+    :param previous_schema: schema of the data that the output already holds; None for a new output.
     :raises MarketoInvalidRequestError: a field or activity type that the instance does not have, with the nearest
-        names; a span that lies in the future; or a changed schema where the author wants to be stopped by one.
+        names; a span that lies in the future; or a changed schema, if the author wants the task to fail on one.
     """
     plan = _plan_fields(request, client) if request.export.describes else _plan_activities(request, client)
     plan = without_excluded(plan, request, client)
@@ -146,15 +146,15 @@ def make_plan(request: ExtractRequest, client: MarketoClient, previous_schema: M
 
 def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
     """
-    Return the plan without what the author excludes, and with what is hashed.
+    Return the plan without the excluded columns, and with the lead fields to hide in rows of changes.
 
     In rows of changes, ``exclude_fields`` and ``hash_fields`` also name lead fields: their old and new values are left
     out or hashed.
 
-    :param plan: with all columns.
-    :param request: what the author wants.
+    :param plan: the plan with all columns.
+    :param request: the author's request.
     :param client: the instance.
-    :raises MarketoInvalidRequestError: a column to exclude or to hash is not there, or the rows need it.
+    :raises MarketoInvalidRequestError: a column to exclude or to hash is missing, or the rows need it.
     """
     of_rows = {*request.exclude_fields, *request.hash_fields} - set(plan.columns)
     if of_rows and request.export.tells_changes:
@@ -186,9 +186,9 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
 
 def _require_columns_of_changes(plan: ExtractPlan) -> None:
     """
-    Refuse rows of changes that do not tell whose values they hold.
+    Refuse rows of changes without the columns that name the changed field.
 
-    :raises MarketoInvalidRequestError: a column that tells it is missing.
+    :raises MarketoInvalidRequestError: such a column is missing.
     """
     columns = set(plan.columns)
     tells = FIELD_NAME in columns or (TYPE in columns and columns & set(CHANGED_FIELD))
@@ -280,10 +280,10 @@ def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str
 
 def activity_type_id(wanted: str | int, kinds: Mapping[int, ActivityType]) -> int:
     """
-    The id of an activity type.
+    Return the id of an activity type.
 
-    :param wanted: its id, or its name in any case.
-    :param kinds: those of the instance, by id.
+    :param wanted: the type's id, or its name in any case.
+    :param kinds: the instance's activity types, by id.
     :raises MarketoInvalidRequestError: it does not exist; the message has the nearest names.
     """
     text = str(wanted).strip()

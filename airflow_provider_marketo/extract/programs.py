@@ -1,4 +1,4 @@
-"""The programs whose members are extracted when an author names none."""
+"""The programs whose members are extracted when the author names no programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = printable_logger(__name__)
 
 MEMBERSHIP_TYPES = (104, 113, 114, 115, 123)
 """
-Activity types that tell of a membership: Change Status in Progression, Add to Nurture, Change Nurture Track, Change
+Activity types about a membership: Change Status in Progression, Add to Nurture, Change Nurture Track, Change
 Nurture Cadence, Change Program Member Data. The primary attribute is the program, or an attribute names it.
 """
 
@@ -40,9 +40,9 @@ def all_programs(client: MarketoClient) -> list[int]:
 
 def changed_programs(client: MarketoClient, span: Window) -> list[int]:
     """
-    Return the ids of the programs in which a membership began or changed in a span, as activities tell.
+    Return the ids of the programs in which a membership began or changed in a span, according to activities.
 
-    Programs that were deleted meanwhile are left out: Marketo refuses to export their members.
+    Programs that were deleted since are left out: Marketo refuses to export their members.
 
     :param client: the instance.
     :param span: the span.

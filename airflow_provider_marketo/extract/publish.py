@@ -1,4 +1,4 @@
-"""From a finished export job to files under their final names."""
+"""Publishes the rows of a finished export job in files with final names."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ class SlicePublisher:
     """
     Writes slices into the output.
 
-    What it must remember between tries lies in the run's folder: the settled plan, the record of each published slice,
-    and the keys of its rows where later slices must not repeat them.
+    The run's folder keeps what later tries need: the settled plan, the record of each published slice, and the keys of
+    its rows if later slices must not repeat them.
 
-    :param request: what is wanted.
-    :param plan: what is going to be done.
+    :param request: the request.
+    :param plan: the plan.
     :param folder: the output.
     :param run_folder: this task instance's place in it.
     :param hash_key: key for hashed fields.
-    :param published: names of slices that are in place already. Other remains of a slice do not count: the try that
-        left them was killed before the slice was done.
+    :param published: names of the published slices. Files of any other slice do not count: the try that wrote them
+        was killed before the slice was complete.
     :raises MarketoInvalidRequestError: rows cannot be partitioned as wanted.
     """
 
@@ -79,7 +79,7 @@ class SlicePublisher:
         :param job: its completed job.
         :param fetch: downloads the job's file into a consumer.
         :return: the slice's record for the manifest.
-        :raises MarketoDataError: the file is not what Marketo announced, or not a table; nothing was published.
+        :raises MarketoDataError: the file differs from Marketo's description, or is not a table; nothing was published.
         """
         rules = self._rules(one)
         with self._folder.staging() as staging:
@@ -97,7 +97,7 @@ class SlicePublisher:
         return record
 
     def _transform(self, rules: Rules, staging: Staging) -> Transform:
-        # Each download starts from what earlier slices have written, and knows nothing of one that was broken off.
+        # Each download starts with the keys of earlier slices, without those of a download that was broken off.
         seen = self._keys_of_other_slices()
         branch = seen.branch() if seen is not None else None
         return FORMATS[self._request.file_format].transform(rules, branch, staging.open)

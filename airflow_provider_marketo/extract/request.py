@@ -1,4 +1,4 @@
-"""What an author asks for, checked before the first call."""
+"""The request for an extract, checked before the first call."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ MOST_WINDOWS = 20_000
 """Most windows of an extract: two years by the hour. Each window is a job of a minute or more."""
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
-"""A span that ends this little after Marketo's now is not cut: clocks differ, and an export takes longer than that."""
+"""A span that ends at most this long after Marketo's time is not cut: clocks differ, and an export takes longer."""
 
 GIVE_A_SPAN = (
     "Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3 neither a plain cron schedule"
     " nor a run that a person triggers has an interval."
 )
-"""The remedy of an extract whose span nothing says."""
+"""The remedy for an extract without a span."""
 
 _FIRST_SECOND = datetime.min.replace(tzinfo=timezone.utc)
 
@@ -54,8 +54,8 @@ class ExtractRequest(Serializable):
     Names and meanings are those of
     :class:`~airflow_provider_marketo.operators.bulk_extract.MarketoBulkExtractOperator`. Values are rendered and typed.
 
-    :param start: first second wanted, aware; None together with ``end`` where a list takes the place of dates.
-    :param end: first second no longer wanted.
+    :param start: first second of the span, aware; None together with ``end`` if a list selects the rows.
+    :param end: first second after the span.
     """
 
     VERSION: ClassVar[int] = 1
@@ -96,12 +96,12 @@ class ExtractRequest(Serializable):
 
     @property
     def export(self) -> ExportObject:
-        """The row of the table that says what this kind of object can do."""
+        """The table's entry with the capabilities of this kind of object."""
         return export_object(self.object_type)
 
     @property
     def date_filter(self) -> str | None:
-        """The filter that takes the windows; None where a list or the program selects the rows."""
+        """The name of the filter for the windows; None if a list or the program selects the rows."""
         export = self.export
         if self.date_field is not None:
             return self.date_field
@@ -127,7 +127,7 @@ class ExtractRequest(Serializable):
 
     @property
     def _table(self) -> str:
-        """Prefix of file names. It also names a list that selects the rows in place of dates."""
+        """Prefix of file names. If a list selects the rows instead of dates, the prefix also names the list."""
         name = key_part(self.custom_object or self.object_type)
         if not (self.export.exclusive and self.filters):
             return name
@@ -147,7 +147,7 @@ class ExtractRequest(Serializable):
 
     @property
     def removal(self) -> Removal | None:
-        """The rows of another table that these rows remove; None if they remove none."""
+        """The rows of another table that these rows remove; None if they remove no rows."""
         return None
 
     def refuse_future(self, now: datetime) -> None:
@@ -166,7 +166,7 @@ class ExtractRequest(Serializable):
 
     def cap(self, now: datetime) -> datetime | None:
         """
-        Return where reading ends because the rest of the span lies in the future; None if nothing of it does.
+        Return the end of reading if the rest of the span lies in the future; None if the whole span has passed.
 
         :param now: Marketo's time, whole seconds.
         :raises MarketoInvalidRequestError: the whole span lies in the future.
@@ -179,9 +179,9 @@ class ExtractRequest(Serializable):
 
     def slices(self, more_filters: Mapping[str, Any], until: datetime | None = None) -> list[Slice]:
         """
-        Return the jobs to run. Their names follow the span that was asked for, and no other span's jobs share them.
+        Return the jobs to run. Their names follow from the requested span, so jobs of other spans have other names.
 
-        :param more_filters: found out from Marketo, such as ``activityTypeIds`` for ``activity_types``.
+        :param more_filters: filters found out from Marketo, such as ``activityTypeIds`` for ``activity_types``.
         :param until: first second that is not read, from :meth:`cap`.
         """
         span = self._span if self.date_filter else None
@@ -200,10 +200,11 @@ class ExtractRequest(Serializable):
         """
         Return the windows of a span.
 
-        :raises MarketoInvalidRequestError: so many have begun that planning them would take minutes, and running weeks.
+        :raises MarketoInvalidRequestError: so many windows have begun that the plan would take minutes, and the jobs
+            weeks.
         """
         if until is None and (span.end - span.start) / self.window > MOST_WINDOWS:
-            # What lies far in the future is not read; how far Marketo's clock is, only the run finds out.
+            # Windows far in the future are not read. Only the run learns the time on Marketo's clock.
             until = datetime.now(timezone.utc) + LONGEST_WINDOW
         begun = takewhile(
             lambda window: until is None or window.start < until, windows(span.start, span.end, self.window)
@@ -312,7 +313,7 @@ def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
     """
     Return filters with the ids of programs as numbers.
 
-    :param filters: by Adobe's names.
+    :param filters: filters by Adobe's names.
     :raises MarketoInvalidRequestError: ``programIds`` are not ids, or a filter is an empty list.
     """
     found = dict(filters or {})
@@ -333,23 +334,23 @@ def checked_filters(filters: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def interval_selects(export: ExportObject, date_field: str | None, filters: Mapping[str, Any]) -> bool:
     """
-    Whether the run's data interval selects the rows when an author gives no dates.
+    Whether the run's data interval selects the rows if an author gives no dates.
 
-    It does not where a list selects them. It selects program members only if the author says by which date.
+    It does not if a list selects them. It selects program members only if the author names a date field.
 
-    :param export: what is exported.
-    :param date_field: the author's.
-    :param filters: the author's.
+    :param export: the kind of object that is exported.
+    :param date_field: the author's date field.
+    :param filters: the author's filters.
     """
     return date_field is not None or not (export.needs or (export.exclusive and filters))
 
 
 def data_interval(context: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     """
-    Return the run's data interval; None twice if the run has none.
+    Return the start and end of the run's data interval; None for both if the run has no interval.
 
-    :param context: Airflow's, of the running task.
-    :raises MarketoInvalidRequestError: it is empty, as a plain cron schedule makes it in Airflow 3.
+    :param context: the running task's context.
+    :raises MarketoInvalidRequestError: the interval is empty, as with a plain cron schedule in Airflow 3.
     """
     start, _ = as_utc("start", context.get("data_interval_start"))
     end, _ = as_utc("end", context.get("data_interval_end"))

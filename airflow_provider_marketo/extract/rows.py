@@ -1,4 +1,4 @@
-"""Rows that came as JSON, written like those of an export."""
+"""Writes rows that came as JSON in the form of an export's rows."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def write_rows(
     :param folder: the output.
     :param client: the instance.
     :param fields: names of the columns, in order.
-    :param rows: leads as Marketo's API answers them; each has an ``id``.
+    :param rows: leads as Marketo's API returns them; each has an ``id``.
     :param file_format: ``csv``, ``jsonl`` or ``parquet``.
-    :param name: of the file, without extension, and of the manifest.
+    :param name: name of the file, without extension, and of the manifest.
     :param run_folder: the task instance's place in the output.
     :return: the ids, and the manifest. It lists no file if there are no rows.
     """
@@ -74,7 +74,7 @@ def write_rows(
             raise
         staging.publish([file.name for file in outcome.files])
     if not outcome.files:
-        folder.delete(output_format.file_name(name))  # of an earlier read that found some
+        folder.delete(output_format.file_name(name))  # an earlier read may have found rows
     columns = columns_of_kinds({column.name: column.kind for column in rules.schema.columns})
     facts = {
         "object_type": "leads",

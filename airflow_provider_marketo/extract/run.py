@@ -1,4 +1,4 @@
-"""The state machine of a bulk extract: create, persist the id, enqueue, wait, fetch, publish, until all is there."""
+"""The state machine of a bulk extract: for each slice create a job, store its id, enqueue, wait, fetch, publish."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 ACTIVITIES = "activities"
 
 MAX_RECREATIONS = 2
-"""An earlier try may have cancelled a job. A job that is cancelled more often than this has another enemy."""
+"""An earlier try may have cancelled a job. If a job is cancelled more often than this, someone else cancels it."""
 
 _LISTED = re.compile(r"\[.*\]")
 _WORD = re.compile(r"[\w.:-]+")
@@ -60,9 +60,9 @@ _WORD = re.compile(r"[\w.:-]+")
 @dataclass(frozen=True)
 class ExtractWait:
     """
-    Nothing can be done now.
+    The extract has to wait.
 
-    :param export_ids: jobs that Marketo works on for us; empty while its queue is full of others'.
+    :param export_ids: our jobs that Marketo works on; empty while jobs of other integrations fill its queue.
     :param for_turn: whether another task of the DAG has the turn, because the DAG has a daily budget.
     """
 
@@ -74,8 +74,8 @@ class ExtractRun:
     """
     One try of an extract.
 
-    :param request: what is wanted.
-    :param plan: what is going to be done.
+    :param request: the request.
+    :param plan: the plan.
     :param jobs: the instance's export jobs.
     :param client: the instance.
     :param publisher: writes and publishes a slice.
@@ -83,7 +83,7 @@ class ExtractRun:
     :param run_folder: the task instance's place in it.
     :param keeper: the progress of an earlier try, or of this one before it was deferred.
     :param in_flight: jobs to keep in Marketo's queue at a time.
-    :param poll_interval: seconds between two looks at the jobs, as the connection has it.
+    :param poll_interval: seconds between two looks at the jobs, as set in the connection.
     :param budget: how much may be exported today.
     """
 
@@ -126,7 +126,7 @@ class ExtractRun:
 
     @property
     def held(self) -> list[str]:
-        """Jobs that Marketo holds for this task instance, whether they are in its queue already or not."""
+        """The ids of this task instance's jobs at Marketo, whether they are enqueued yet or not."""
         return sorted(self._progress.jobs.values())
 
     def extend_deadline(self, idle_until: datetime) -> None:
@@ -136,7 +136,7 @@ class ExtractRun:
 
     def check_deadline(self) -> None:
         """
-        Find out whether the task may still wait for Marketo.
+        Check that the task may still wait for Marketo.
 
         :raises MarketoDeadlineError: the deadline has passed.
         """
@@ -145,7 +145,7 @@ class ExtractRun:
 
     def adopt(self) -> Mapping[str, ExportJob]:
         """
-        Return the states of the jobs of an earlier try, and of no others.
+        Return the states of the jobs of an earlier try, but of no other jobs.
 
         A job whose id no try stored is never taken over: job lists have no names, so it may be another task's.
         """
@@ -164,7 +164,7 @@ class ExtractRun:
         return self._states(self._queued)
 
     def _states(self, export_ids: Collection[str]) -> Mapping[str, ExportJob]:
-        """A job that Marketo has forgotten counts as cancelled."""
+        """Return the states of jobs. A job that Marketo has forgotten counts as cancelled."""
         if not export_ids:
             return {}
         found = self._jobs.find(export_ids)
@@ -172,11 +172,11 @@ class ExtractRun:
 
     def step(self, known: Mapping[str, ExportJob]) -> ExtractWait | None:
         """
-        Do whatever can be done now: start the next jobs, so that Marketo is busy, then fetch what is finished.
+        Do everything that can be done now: start the next jobs, so that Marketo is busy, then fetch finished ones.
 
-        :param known: the state of jobs as last heard; those that are not among them have not been enqueued yet.
+        :param known: the last known states of the jobs. A job without a state has not been enqueued yet.
         :return: what to wait for, or None when everything is published.
-        :raises MarketoExportFailedError: Marketo gave a job up.
+        :raises MarketoExportFailedError: a job failed.
         :raises MarketoQuotaExhaustedError: nothing is in flight and no job can be started before the reset.
         :raises MarketoBudgetError: nothing is in flight, and another job would need more calls than the author allows.
         :raises MarketoStoppedError: this process must not continue.
@@ -195,7 +195,7 @@ class ExtractRun:
             MarketoQuotaExhaustedError,
             MarketoBudgetError,
         ) as error:
-            obstacle = error  # what has been exported is fetched all the same
+            obstacle = error  # finished exports are still fetched
         is_first = not self._progress.published
         for name, job in finished.items():
             self._publish(self._slices[name], job)
@@ -213,9 +213,9 @@ class ExtractRun:
 
     def finish(self) -> dict[str, Any]:
         """
-        Write the manifest, which makes the extract visible as a whole, and forget the progress.
+        Write the manifest, which makes the extract visible as a whole, and delete the progress.
 
-        :return: the manifest; of very many files or windows only the numbers, as it goes into Airflow's database.
+        :return: the manifest. It goes into Airflow's database, so it has only the length of a very long list.
         """
         self._keeper.check()
         records = [self._record_of(name) for name in self._slices]
@@ -236,7 +236,7 @@ class ExtractRun:
         """
         Return the record of a published slice.
 
-        :raises MarketoStateError: it is damaged or gone.
+        :raises MarketoStateError: the record is damaged or gone.
         """
         place = layout.slice_record(self._run_folder, name)
         remedy = f"Restore it, or delete {self._folder.path(self._run_folder)} and clear the task: it exports again."
@@ -247,9 +247,9 @@ class ExtractRun:
 
     def _refuse_forgotten(self, rows: int) -> None:
         """
-        Tell a span without activities from one whose activities Marketo no longer has.
+        Refuse a span whose activities Marketo no longer has.
 
-        A contract may say that Marketo keeps them longer, so only an answer without a row proves it.
+        A contract may let Marketo keep activities longer, so only a result without rows proves that they are gone.
 
         :param rows: rows that Marketo sent.
         :raises MarketoInvalidRequestError: there is no row, and the whole span is older than Marketo keeps activities.
@@ -267,11 +267,11 @@ class ExtractRun:
             )
 
     def cancel(self) -> None:
-        """Cancel the jobs of this task instance, and no others."""
+        """Cancel only the jobs of this task instance."""
         self._jobs.cancel_all(self._progress.jobs.values())
         self._queued.clear()
         for name in self._progress.jobs:
-            with suppress(OSError, MarketoError):  # the account of a day counts the job all the same
+            with suppress(OSError, MarketoError):  # the budget of the day then still counts the job
                 self._budget.end(self._slices[name], 0)
 
     def kill(self) -> None:
@@ -295,7 +295,7 @@ class ExtractRun:
         return [name for name in self._slices if name not in published]
 
     def _settle(self, name: str, job: ExportJob) -> bool:
-        """Take note of a job's state; whether its file can be fetched."""
+        """Record a job's state, and return whether its file can be fetched."""
         if job.status == COMPLETED:
             self._queued.discard(job.export_id)
             self._client.tally.add_export(job.size or 0)
@@ -324,7 +324,7 @@ class ExtractRun:
         return False
 
     def _fill_queue(self, besides: Container[str] = ()) -> None:
-        """Keep as many jobs in Marketo's queue as may be. ``besides`` are slices that need none."""
+        """Keep as many jobs in Marketo's queue as allowed. ``besides`` are slices that need no job."""
         for name in self._open_slices():
             if len(self._queued) >= self._in_flight:
                 return
@@ -336,7 +336,7 @@ class ExtractRun:
             if export_id is None:
                 export_id = self._create(self._slices[name])
                 self._progress.jobs[name] = export_id
-                self._keeper.save()  # before the job can run: what is not written down is never started
+                self._keeper.save()  # before the job can run: no job is started whose id is not saved
             self._budget.start(self._slices[name], export_id)
             try:
                 self._jobs.enqueue(export_id)
@@ -350,7 +350,7 @@ class ExtractRun:
                     self._recreate_job(name, error)
                     log.warning("%s; creating a new job", error.message)
                     continue
-                # It was enqueued before, and the answer was lost.
+                # The job was enqueued before, and the answer was lost.
             self._queued.add(export_id)
             log.info("Export %s of %s is in Marketo's queue", export_id, name)
 
@@ -374,7 +374,7 @@ class ExtractRun:
         return export_id
 
     def _refused_fields(self, error: MarketoInvalidRequestError, plan: ExtractPlan) -> list[str]:
-        """With ``fields='all'`` Marketo's word decides what "all" is; a field that was named by the author stays."""
+        """Return the fields that Marketo refuses with ``fields='all'``. A field that the author named stays."""
         if self._request.fields != ALL_FIELDS or error.code not in (codes.INVALID_DATA, codes.UNKNOWN_FIELD):
             return []
         named = _LISTED.search(error.message)
@@ -404,7 +404,7 @@ class ExtractRun:
 
     def _fetch(self, job: ExportJob, consumer: Callable[[], Consumer[Outcome]]) -> Outcome:
         outcome = fetch(self._client, self._jobs.export.operation("get_file"), job, consumer, path=self._jobs.path)
-        self._keeper.check()  # a download takes long; what follows gives the files their final names
+        self._keeper.check()  # a download takes long, and the files get their final names next
         return outcome
 
     def _recreate_job(self, name: str, error: MarketoError) -> None:

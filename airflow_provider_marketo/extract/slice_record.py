@@ -1,4 +1,4 @@
-"""What the manifest will say of a published slice, kept until all slices are published."""
+"""The part of the manifest about a published slice, kept until all slices are published."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class SliceRecord(Serializable):
     """
     The facts of a slice.
 
-    :param name: of the slice; the names of its files begin with it.
+    :param name: name of the slice; the names of its files begin with it.
     :param rows_read: rows that Marketo sent.
     :param rows: rows that were written.
     :param rows_cut: rows outside the window.
     :param rows_duplicate: rows that an earlier slice had.
     :param bytes: size of its files.
     :param files: its files, without empty ones.
-    :param start: first second of its window, ISO 8601 in UTC; None for no window.
-    :param end: first second behind its window.
+    :param start: first second of its window, ISO 8601 in UTC; None without a window.
+    :param end: first second after its window.
     :param export_id: Marketo's id of the export job; None if there was no job.
     :param checksum: SHA-256 of the export file, as Marketo gave it.
-    :param type_errors: values that did not fit, by column.
-    :param unknown: rows with something that Marketo did not announce, by name.
+    :param type_errors: number of values that did not fit their column, by column.
+    :param unknown: number of rows with something that Marketo did not announce, by name.
     :param missing_columns: columns that Marketo did not send.
     """
 
@@ -61,7 +61,7 @@ def record_of(one: Slice, job: ExportJob, outcome: Outcome) -> SliceRecord:
 
     :param one: the slice.
     :param job: its export job.
-    :param outcome: what was read and written.
+    :param outcome: counts of the rows that were read and written, and the files.
     """
     return SliceRecord(
         name=one.name,
@@ -82,5 +82,5 @@ def record_of(one: Slice, job: ExportJob, outcome: Outcome) -> SliceRecord:
 
 
 def files_of(outcome: Outcome) -> tuple[ManifestFile, ...]:
-    """Return what a manifest says of the files that were written."""
+    """Return the manifest's entries for the files that were written."""
     return tuple(ManifestFile(file.name, file.rows, file.size, file.sha256) for file in outcome.files)

@@ -1,4 +1,4 @@
-"""What an extract must not forget when its task dies: which jobs it created, and what it has published."""
+"""The progress of an extract, kept if its task dies: the jobs that it created and the slices that it published."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Progress(kept.Progress):
     """
     The progress of an extract.
 
-    :param jobs: slice name to export id, for jobs that Marketo holds for us.
+    :param jobs: slice name to export id, for the jobs at Marketo.
     :param published: names of slices whose files are in place.
     :param output: URL of the output.
-    :param host: of the process that began.
-    :param mark: what lies in the output, so that a folder of the same name on another host is not taken for it.
+    :param host: the host of the process that began.
+    :param mark: the mark in the output. A folder of the same name on another host has another mark.
     :param recreated: slice name to how often its job was recreated in this try.
     """
 
@@ -43,6 +43,6 @@ ProgressKeeper = kept.ProgressKeeper[Progress]
 
 
 def progress_store(context: Mapping[str, Any], folder: OutputFolder, run: str) -> kept.ProgressStore[Progress]:
-    """Where the progress of this task instance is kept."""
+    """Return the store of this task instance's progress."""
     note = HostNote(host_variable(run), folder, "output_path")
     return kept.progress_store(context, _KEY, Progress, folder, layout.progress(run), note=note)

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 _JOBS_IN_FLIGHT = 2
-"""Marketo works on two jobs at a time; more in the queue would only stand in the way of others."""
+"""Marketo works on two jobs at a time; more in the queue would only delay other integrations."""
 
 _TURN_LOOKS = 3
-"""Poll intervals between two looks whether another task of a DAG with a budget has ended its job."""
+"""Poll intervals between two checks whether another task has ended its job, in a DAG with a budget."""
 
 _OF_THE_REQUEST = (
     "object_type",
@@ -61,9 +61,9 @@ class ExtractWork(Work):
     """
     One try of a bulk extract.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :param resumed: whether this is the same try after a deferral, whose deadline continues.
     :raises MarketoInvalidRequestError: an argument is wrong; no job was created.
     """
@@ -94,7 +94,7 @@ class ExtractWork(Work):
 
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
         """
-        Start the next jobs, then fetch and publish what is finished.
+        Start the next jobs, then fetch and publish finished ones.
 
         :param found: the trigger's event, with the jobs' states; None to ask Marketo.
         :return: the jobs to wait for, or None when everything is published.
@@ -114,7 +114,7 @@ class ExtractWork(Work):
         return self._run.finish()
 
     def pause(self, until: datetime) -> Wait:
-        """Return a wait in which the jobs are still cancelled if a person ends the task."""
+        """Return a wait during which a person who ends the task still cancels its jobs."""
         return self._wait_for_jobs(until) if self._run.held else Wait(until)
 
     def extend_deadline(self, idle_until: datetime) -> None:
@@ -122,11 +122,11 @@ class ExtractWork(Work):
         self._run.extend_deadline(idle_until)
 
     def kill(self) -> None:
-        """Cancel the jobs of this task instance, and no others."""
+        """Cancel only the jobs of this task instance."""
         self._run.kill()
 
     def give_up(self) -> None:
-        """Cancel the jobs of this task instance, and no others."""
+        """Cancel only the jobs of this task instance."""
         self._run.cancel()
 
     def _known(self, found: Mapping[str, Any] | None) -> Mapping[str, ExportJob]:
@@ -159,12 +159,12 @@ def extract_request(
     earlier: ExtractRequest | None = None,
 ) -> ExtractRequest:
     """
-    Return what an operator asks for.
+    Return the request that an operator's arguments make.
 
-    :param context: Airflow's, of the running task.
-    :param arguments: of the operator, rendered and converted.
-    :param client: the instance; needed where it has to say which programs are meant.
-    :param earlier: what an earlier try of the run has asked for. The same programs are meant, if it asked for the same.
+    :param context: the running task's context.
+    :param arguments: the operator's arguments, rendered and converted.
+    :param client: the instance; needed if Marketo has to list the programs.
+    :param earlier: the request of an earlier try of the run. If it is otherwise the same, its programs are kept.
     :raises MarketoInvalidRequestError: the arguments do not go together.
     """
     start, end = _dates(context, arguments)
@@ -184,7 +184,7 @@ def extract_request(
 
 
 def _filters(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the author's filters. The programs that Marketo is asked for take the place of ids."""
+    """Return the author's filters, with a place for the ids of programs if Marketo lists them."""
     filters = checked_filters(arguments["filters"])
     if arguments.get("programs") is None:
         return filters
@@ -222,7 +222,7 @@ def _fields(arguments: Mapping[str, Any]) -> Any:
 
 
 def _dates(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
-    """Return the author's dates, or in their place those of the run."""
+    """Return the author's dates; without them, those of the run."""
     start, end = arguments["start"], arguments["end"]
     if start is not None or end is not None:
         return (

@@ -1,1 +1,1 @@
-"""From an Airflow connection to a client of Marketo's API, with the limits and the quota that its tasks share."""
+"""Make a client of Marketo's API from an Airflow connection, with the limits and the quota that its tasks share."""

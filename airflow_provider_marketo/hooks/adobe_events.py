@@ -1,4 +1,4 @@
-"""The hook of a journal: from an Airflow connection to Adobe I/O Events (experimental)."""
+"""The hook that reads a journal of Adobe I/O Events through an Airflow connection (experimental)."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class JournalSettings:
     The fields of a connection to a journal. ``repr`` shows no text that an admin typed except the id.
 
     :param conn_id: id of the Airflow connection, for messages.
-    :param address: where the journal and IMS are.
+    :param address: addresses of the journal and of IMS.
     :param client_id: the connection's login.
     :param client_secret: the connection's password.
     :param ims_org: id of the organization.
-    :param scopes: of the token.
+    :param scopes: scopes of the token.
     :param munchkin_ids: instances whose events the journal has; empty if the connection does not say.
     :param connect_timeout: seconds to establish a connection.
     :param read_timeout: seconds for a whole answer; None for the default.
@@ -82,7 +82,7 @@ class JournalSettings:
         reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
         conn_type, host, login = connection.conn_type, connection.host, connection.login
         password = Secret.optional(connection.password)
-        del connection  # shows its password wherever a traceback is recorded with its variables
+        del connection  # a traceback that is recorded with variables would show its password
         reader.refuse_other_extra('{"ims_org": "...@AdobeOrg"}')
         reader.refuse_other_type(conn_type, CONN_TYPE, "Adobe I/O Events", " in adobe_conn_id")
         login, password = reader.credentials(login, password, _CONSOLE)
@@ -108,7 +108,7 @@ class JournalSettings:
 
     def mask(self, mask: Callable[[str], Any]) -> None:
         """
-        Have everything masked that a log must not show.
+        Mask everything that a log must not show.
 
         :param mask: Airflow's ``mask_secret``.
         """
@@ -119,7 +119,7 @@ class JournalSettings:
         """
         Return the Munchkin ID whose events a task wants.
 
-        :param instance: what the Marketo connection leads to: a Munchkin ID, or a host without one.
+        :param instance: instance of the Marketo connection: a Munchkin ID, or a host without one.
         :raises MarketoInvalidRequestError: this journal has no events of the instance.
         """
         wanted = instance.upper()
@@ -134,8 +134,8 @@ class JournalSettings:
             return wanted
         if len(self.munchkin_ids) != 1:
             raise MarketoInvalidRequestError(
-                f"the host of the Marketo connection, {instance}, does not tell its Munchkin ID, so its events cannot"
-                " be told from those of other instances",
+                f"the host of the Marketo connection, {instance}, does not tell its Munchkin ID, so the task"
+                " cannot tell the events of this instance from those of others",
                 parameter="adobe_conn_id",
                 remedy=f"Give connection {self.conn_id} the extra munchkin_ids with this one Munchkin ID.",
             )
@@ -188,7 +188,7 @@ class AdobeEventsHook(BaseHook):
 
     @cached_property
     def client(self) -> JournalClient:
-        """The client of the journal; safe to share between threads. Reads the connection and calls nothing."""
+        """The client of the journal; safe to share between threads. Reads the connection and makes no call."""
         settings = self.settings
         settings.mask(mask_secret)
         parts = (settings.address.ims, settings.client_id, *settings.scopes)
@@ -212,7 +212,7 @@ class AdobeEventsHook(BaseHook):
         return self.client
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether the journal can be read, and one sentence that says what is in it or what is wrong."""
+        """Return whether the journal can be read, and one sentence about its events or the error."""
         try:
             page = self.client.page(self.settings.address.oldest())
         except MarketoError as error:

@@ -52,7 +52,7 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
     governor = runtime().governor(
         instance,
         lambda: _make(settings, instance, slots),
-        # A triggerer may begin before the first task of its host has left a mark: its small share ends with the doubt.
+        # Until the first task of its host has left a mark, a triggerer is in doubt and has only a small share.
         is_outdated=lambda held: held.provisional and choose(settings)[1] != _DOUBT,
     )
     governor.parallel = slots
@@ -62,7 +62,7 @@ def governor_of(settings: ConnectionSettings, parallel: int | None = None) -> Sh
 
 def share(settings: ConnectionSettings, slots: int) -> Limits:
     """
-    Return the limits of this process when it cannot ask the others.
+    Return the limits of this process if it shares no state with others.
 
     :param settings: the connection.
     :param slots: slots that the running task has in the pool. A process without a task has a small fixed share.
@@ -163,7 +163,7 @@ def _sqlite(settings: ConnectionSettings, instance: str) -> GovernorStore:
 
 def ping_redis(settings: ConnectionSettings) -> None:
     """
-    Find out whether this host reaches the Redis server of a connection.
+    Check that this host reaches the Redis server of a connection.
 
     :param settings: a connection that is coordinated through Redis.
     :raises MarketoInvalidRequestError: the Redis connection does not exist.

@@ -1,4 +1,4 @@
-"""What a database says of a failure, as a sentence without the values of rows."""
+"""A database's error as one sentence, without the values of rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HIDDEN = "***"
 _NAMING = "column|relation|table|schema|constraint|function|operator|near|database|role|user|host name|at|for key|in"
 _QUOTED = re.compile(rf"""(?P<naming>\b(?:{_NAMING})\s+)?(?P<mark>["']).*?(?P=mark)""", re.IGNORECASE)
 _OTHER_VALUES = re.compile(r"""(?<==\().*?(?=\)(?:\s|$))|[^\s'"(=]+@[^\s'")]+""")
-"""As in ``Key (email)=(ada@example.com) already exists``, and addresses anywhere."""
+"""Values as in ``Key (email)=(ada@example.com) already exists``, and e-mail addresses anywhere."""
 
 _SHORTEST = 3
 
@@ -32,9 +32,9 @@ class MarketoDatabaseError(MarketoError):
 
 def without_values(error: BaseException, hidden: Iterable[Any] = ()) -> str:
     """
-    Return the first line of a database's words. What may be a value of a row is replaced by stars.
+    Return the first line of a database's message, with stars for all that may be a value of a row.
 
-    :param error: of the driver.
+    :param error: error of the driver.
     :param hidden: values that must not be shown, such as a query's parameters.
     """
     lines = (line.strip() for line in str(error).splitlines())
@@ -51,11 +51,11 @@ def saying_plainly(
     what: str, parameter: str, parameters: Mapping[str, Any] | Iterable[Any] | None = None
 ) -> Iterator[None]:
     """
-    Raise what a driver raises as one sentence.
+    Raise the error of a driver as one sentence.
 
     :param what: what failed, as the beginning of the sentence.
     :param parameter: the operator's argument to look at.
-    :param parameters: of the statement; their values are not shown.
+    :param parameters: parameters of the statement; their values are not shown.
     :raises MarketoDatabaseError: the database failed.
     """
     try:

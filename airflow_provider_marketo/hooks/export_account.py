@@ -1,5 +1,5 @@
 """
-Who has exported how much today: an account in a Variable, and the rules of budgets over days (*experimental*).
+How much each DAG has exported today: an account in a Variable, and the rules of daily budgets (*experimental*).
 
 A connection has one account. Each export job is an entry that its task writes before the job may run, and completes
 with the size of the file. Nothing here waits, reads a clock or knows where the account is kept.
@@ -23,7 +23,7 @@ MEGABYTE = 1_000_000
 
 _REMEMBERED = timedelta(days=7)
 _LONGEST_JOB = timedelta(days=2)
-"""After this time a job counts no longer, although nothing has said how it ended."""
+"""Time after which a job no longer counts, even if no task has reported its end."""
 
 _REMEDY = "Delete it: today's exports are counted from zero."
 
@@ -36,12 +36,12 @@ def variable_name(conn_id: str) -> str:
 @dataclass(frozen=True)
 class Entry(Serializable):
     """
-    The export job of one window of one task instance, also when it is made again.
+    The export job of one window of one task instance, also after the job was recreated.
 
     :param dag_id: id of the DAG.
     :param since: when the entry was last changed.
     :param spent: bytes of its files today.
-    :param expected: bytes of the file that Marketo makes now; None if it makes none.
+    :param expected: bytes of the file that Marketo makes now; None if it makes no file.
     :param export_id: Marketo's id of the job that makes it.
     :param object_type: what the job exports.
     :param custom_object: API name of the custom object type.
@@ -63,7 +63,7 @@ class Budget(Serializable):
     What a DAG may export in a day.
 
     :param mb: its ``daily_export_mb``.
-    :param day: when it last used it, a date in Chicago.
+    :param day: when the DAG last used the budget, a date in Chicago.
     """
 
     mb: float
@@ -76,9 +76,9 @@ class Size(Serializable):
     The size of a task's last export file.
 
     :param object_type: what was exported.
-    :param bytes: of the file.
-    :param seconds: length of the window; 0 for a list, which has none.
-    :param measured_at: when Marketo had made it.
+    :param bytes: size in bytes of the file.
+    :param seconds: length of the window; 0 for a list, which has no window.
+    :param measured_at: when Marketo had made the file.
     """
 
     object_type: str
@@ -96,11 +96,11 @@ class ExportAccount(Serializable):
     """
     What this Airflow has exported on a connection, as the Variable ``marketo_exports_<conn_id>`` keeps it.
 
-    :param day: the quota day that the entries are of, a date in Chicago.
-    :param entries: of jobs, by keys of their tasks.
-    :param budgets: of the DAGs that have had one in the last seven days.
+    :param day: the quota day of the entries, a date in Chicago.
+    :param entries: entries of jobs, by keys of their tasks.
+    :param budgets: budgets of the DAGs that have had one in the last seven days.
     :param days: bytes of earlier days, by day and DAG.
-    :param sizes: of the last file, by ``dag_id.task_id``.
+    :param sizes: the size of the last file of each task, by ``dag_id.task_id``.
     """
 
     VERSION: ClassVar[int] = 1
@@ -115,8 +115,8 @@ class ExportAccount(Serializable):
         """
         Return the account in a Variable's text; an empty one if there is no text.
 
-        :param name: of the Variable, for the error.
-        :raises MarketoStateError: it is damaged, or a later release wrote it.
+        :param name: name of the Variable, for the error.
+        :raises MarketoStateError: the text is damaged, or a later release wrote it.
         """
         if text is None:
             return cls()
@@ -158,7 +158,7 @@ class ExportAccount(Serializable):
         return spent
 
     def spent(self, dag_id: str) -> int:
-        """Return today's bytes of a DAG, with those of jobs that it started and that never told their size."""
+        """Return today's bytes of a DAG, with those of its jobs that never reported their size."""
         return sum(each.spent + (each.expected or 0) for each in self.entries.values() if each.dag_id == dag_id)
 
     def used_since(self, when: datetime | None) -> int:
@@ -168,7 +168,7 @@ class ExportAccount(Serializable):
         return done + sum(each.expected or 0 for each in entries)
 
     def running(self, dag_id: str, *, besides: str) -> dict[str, Entry]:
-        """Return the other jobs of a DAG that have not ended, as far as their tasks have said."""
+        """Return the other jobs of a DAG that have not ended, as far as their tasks have reported."""
         return {
             key: each
             for key, each in self.entries.items()

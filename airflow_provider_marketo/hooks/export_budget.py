@@ -49,7 +49,7 @@ log = printable_logger(__name__)
 
 _DESCRIPTION = "What Airflow's DAGs have exported from Marketo today. Budgets over days are kept with it."
 _MEASURE_EVERY = timedelta(minutes=30)
-"""Between two questions to Marketo for the exports of others of this API user; our own are in the account."""
+"""How old Marketo's count of exports may be. It adds the exports of others with this API user to our account."""
 
 _LOCK_FOR, _LOCK_POLL = 30.0, 0.05
 
@@ -59,11 +59,11 @@ class MarketoExportTurnError(MarketoQueueFullError):
 
 
 class ExportBudget(Protocol):
-    """What an extract asks before it starts an export job, and tells of each."""
+    """An extract asks it before it starts an export job, and reports each job to it."""
 
     def check(self, one: Slice) -> None:
         """
-        Find out whether a job may start now, before it is created.
+        Check whether a job may start now, before it is created.
 
         :raises MarketoExportTurnError: another job of the DAG runs.
         :raises MarketoQuotaExhaustedError: the day's share is spent; its ``until`` says when the next day begins.
@@ -71,7 +71,7 @@ class ExportBudget(Protocol):
 
     def start(self, one: Slice, export_id: str) -> None:
         """
-        Write down a job that is about to enter Marketo's queue; as :meth:`check`.
+        Write down a job that is about to enter Marketo's queue. Raises the errors of :meth:`check`.
 
         :param export_id: Marketo's id of the job.
         """
@@ -80,7 +80,7 @@ class ExportBudget(Protocol):
         """
         Write down that a job has ended. A second time changes nothing.
 
-        :param size: bytes of its file; 0 if it has made none.
+        :param size: bytes of its file; 0 without a file.
         """
 
     def outlook(self, slices: Sequence[Slice]) -> str | None:
@@ -104,7 +104,7 @@ def export_budget(
     Return the budget of a task.
 
     :param hook: the connection.
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param object_type: what is exported.
     :param custom_object: API name of the custom object type.
     :param daily_mb: megabytes that the DAG may export a day; None for no limit.
@@ -119,7 +119,7 @@ class _Account:
     The account of a connection, as a task changes it.
 
     :param hook: the connection.
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param object_type: what is exported.
     :param custom_object: API name of the custom object type.
     """
@@ -142,9 +142,9 @@ class _Account:
 
     def _change(self, edit: Callable[[ExportAccount, datetime], ExportAccount]) -> ExportAccount:
         """
-        Change the account while no other process of this Airflow does.
+        Change the account while no other process of this Airflow changes it.
 
-        With the coordination ``pool`` no process knows of the others: then a change may be lost.
+        With the coordination ``pool``, processes have no common lock, so a change may be lost.
 
         :raises OSError: Airflow did not say what the account holds.
         :raises MarketoStateError: the account is damaged.
@@ -182,7 +182,7 @@ class NoBudget(_Account):
         """Let the job start."""
 
     def start(self, one: Slice, export_id: str) -> None:
-        """Let the job start. How large it becomes is written down when it has ended."""
+        """Let the job start. Its size is written down when it has ended."""
 
     def end(self, one: Slice, size: int) -> None:
         """Write down the size of a file. Failures are logged, not raised."""
@@ -191,7 +191,7 @@ class NoBudget(_Account):
 
         def edit(account: ExportAccount, now: datetime) -> ExportAccount:
             key = self._key(one)
-            if key in account.entries:  # an earlier try has written it down, and died
+            if key in account.entries:  # an earlier try has written the job down, and died
                 return account
             return self._ended(account.started(key, Entry(self._ti.dag_id, now, expected=size)), one, size, now)
 
@@ -217,7 +217,7 @@ class DailyBudget(_Account):
         self._daily_mb = daily_mb
 
     def check(self, one: Slice) -> None:
-        """Find out whether a job may start."""
+        """Check whether a job may start."""
         self._settle_lost(one)
         self._change(lambda account, now: self._with_budget(self._admitted(account, one, now)))
 
@@ -282,7 +282,7 @@ class DailyBudget(_Account):
         return account
 
     def _check_others(self, account: ExportAccount, expected: int, now: datetime) -> None:
-        """Leave to others what the connection reserves, and what DAGs without a budget are likely to need today."""
+        """Leave others the connection's reserve, and what DAGs without a budget are likely to need today."""
         settings = self._hook.settings
         used, measured_at = self._used(now)
         used += account.used_since(measured_at)
@@ -303,7 +303,7 @@ class DailyBudget(_Account):
             )
 
     def _used(self, now: datetime) -> tuple[int, datetime | None]:
-        """Return the bytes that Marketo knows of, and of when; 0 and None if it does not say."""
+        """Return the bytes that Marketo has counted, and when; 0 and None if Marketo does not say."""
         reader = self._hook.quota
         known = reader.stored()
         types = {self._custom_object} - {None} if self._custom_object else set()
@@ -329,7 +329,7 @@ class DailyBudget(_Account):
         return account.with_budget(self._ti.dag_id, self._daily_mb)
 
     def _settle_lost(self, one: Slice) -> None:
-        """Ask Marketo for the jobs that have the turn: their tasks may have been killed for good."""
+        """Settle running jobs of the DAG that have ended in Marketo: their tasks may have been killed."""
         account = self._change(lambda account, now: account)
         for key, entry in account.running(self._ti.dag_id, besides=self._key(one)).items():
             jobs = ExportJobs(self._client, export_object(entry.object_type), entry.custom_object)

@@ -20,13 +20,13 @@ ENVIRONMENT = "AIRFLOW_CONN_"
 @contextmanager
 def finding(conn_id: str, *, parameter: str | None = None, conn_type: str = "...") -> Iterator[None]:
     """
-    Say how to define a connection, or that its environment variable cannot be read: Airflow takes that for absent.
+    Say how to define a missing connection. Airflow also reports an unreadable environment variable as missing.
 
     :param conn_id: id of the connection.
-    :param parameter: the operator's argument that names it; None where only one argument can.
-    :param conn_type: of the connection that is wanted.
+    :param parameter: the operator's argument that names it; None if only one argument can name it.
+    :param conn_type: type of the connection that is wanted.
     :raises AirflowNotFoundException: there is no such connection.
-    :raises MarketoInvalidRequestError: it cannot be read.
+    :raises MarketoInvalidRequestError: the connection cannot be read.
     """
     failure: Exception
     where = f"{parameter}: " if parameter else ""
@@ -49,7 +49,7 @@ def finding(conn_id: str, *, parameter: str | None = None, conn_type: str = "...
 
 
 def _for_scripts(conn_id: str) -> str:
-    """Return what the author of a script has to know: the connection may be in the database, and is not found."""
+    """Return a hint for the author of a script: Airflow does not look for the connection in its database."""
     if not is_script():
         return ""
     return (
@@ -62,7 +62,7 @@ def unreadable(conn_id: str) -> str | None:
     """
     Return the way out if an environment variable is meant to define a connection.
 
-    :param conn_id: of a connection that was not found or not read.
+    :param conn_id: id of a connection that Airflow did not find or could not read.
     """
     variable = f"{ENVIRONMENT}{conn_id.upper()}"
     if variable not in os.environ:

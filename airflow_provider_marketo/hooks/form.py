@@ -1,7 +1,7 @@
 """
 The connection form of Airflow 3.1.
 
-Later lines draw the form from :mod:`airflow_provider_marketo.provider_info` and never call this.
+Later versions draw the form from :mod:`airflow_provider_marketo.provider_info` and never call this module.
 """
 
 from __future__ import annotations

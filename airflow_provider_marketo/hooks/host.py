@@ -1,8 +1,8 @@
 """
 Whether the scheduler of this process surely runs on this host.
 
-The configured executor does not tell: pods of the KubernetesExecutor are configured with a LocalExecutor. What tells is
-the ancestry of a task's process, and for a triggerer or a command the mark that such a task has left on this host.
+The configured executor does not show this: pods of the KubernetesExecutor are configured with a LocalExecutor. The
+parent processes of a task show it. For a triggerer or a command, the mark that such a task left on this host shows it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BY_HAND = "it is a script or a command, and no task or trigger"
-"""The reason of a process that a person has started. Tasks have another reason, or none."""
+"""The reason of a process that a person has started. Tasks have another reason, or no reason."""
 
 _IN_CONTAINERS = ("AIRFLOW_IS_K8S_EXECUTOR_POD", "AIRFLOW_IS_EXECUTOR_CONTAINER")
 _LOCAL_WORKER = "airflow worker -- LocalExecutor"
@@ -44,7 +44,7 @@ def reason_for_host(folder: Path, *, is_task: bool) -> str | None:
     if airflow_compat.runs_in_process():
         return "a test command runs the task in its own process"
     if not airflow_compat.is_supervised():
-        # A person has started it, and waits for it: with the small share of a triggerer five calls last a minute.
+        # A person waits for this process: with the small share of a triggerer, five calls would take a minute.
         return BY_HAND
     commands = list(_commands())
     if any(_is_airflow(command, "standalone") for command in commands):
@@ -72,7 +72,7 @@ def _is_scheduler(command: Sequence[str]) -> bool:
 
 def _is_airflow(command: Sequence[str], subcommand: str) -> bool:
     """Whether a command line is that of ``airflow <subcommand>``, however Airflow is started."""
-    words = command[0].split(" ") if len(command) == 1 else command  # a process that has changed its title has one
+    words = command[0].split(" ") if len(command) == 1 else command  # a process with a changed title has one word
     return any(
         following == subcommand and (Path(word).name == "airflow" or word.endswith("airflow/__main__.py"))
         for word, following in pairwise(words)
@@ -97,7 +97,7 @@ def _has_mark(folder: Path) -> bool:
 
 
 def _this_host() -> str:
-    """Return what distinguishes this host, since its start: containers on it have the same clock and locks."""
+    """Return an id of this host since its start. Its containers have the same id: they share clock and locks."""
     with suppress(OSError):
         return _BOOT_ID.read_text().strip()
     return f"{platform.node()} {psutil.boot_time():.0f}"

@@ -49,7 +49,7 @@ def read_settings(conn_ids: Sequence[str] | None) -> list[ConnectionSettings]:
     Return the named connections, followed by all other valid ones, so that contradictions can be found.
 
     :param conn_ids: ids of connections; None for every connection of type ``marketo`` that can be listed. A secrets
-        backend cannot list its connections. If none is found elsewhere, ``marketo_default`` is looked up.
+        backend cannot list its connections. If no connection is found elsewhere, ``marketo_default`` is looked up.
     :raises MarketoInvalidRequestError: a named connection does not exist, or one of its fields is wrong.
     """
     known = known_ids()

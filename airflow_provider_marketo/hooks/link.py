@@ -77,16 +77,16 @@ def recall_link(ti: Any) -> str | None:
 
 def link_of(operator: Any) -> str:
     """
-    Return the URL of what a task is about.
+    Return the URL of the record or asset that a task is about.
 
-    :param operator: of the task. Its work may have stored a URL. Otherwise its arguments name a lead, a campaign, a
-        program or a list, or the link leads to the start page of Marketo.
-    :return: the URL; empty without ``ui_url`` in the connection, and if the task did not come to Marketo.
+    :param operator: operator of the task. The URL is the one that its work stored, else that of the lead, campaign,
+        program or list that its arguments name, else Marketo's start page.
+    :return: the URL; empty without ``ui_url`` in the connection, and if the task has not read its connection.
     """
     if operator.marketo_url:
         return str(operator.marketo_url)
     hook = vars(operator).get("hook")
-    # Only settings that the task has read: a connection that is missing or wrong has failed it already.
+    # Only settings that the task has read: a missing or wrong connection has failed the task already.
     ui = _ui(hook) if hook is not None and "settings" in vars(hook) else ""
     filters = getattr(operator, "filters", None)
     return ui and ui + _path(vars(operator) | dict(filters if isinstance(filters, Mapping) else {}))

@@ -1,4 +1,4 @@
-"""The hook: from an Airflow connection to a client of Marketo's API."""
+"""The hook: it makes a client of Marketo's API from an Airflow connection."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class MarketoHook(BaseHook):
 
     @property
     def parallel(self) -> int:
-        """Calls at once that the hook was made for. The governor allows fewer outside the connection's pool."""
+        """How many calls at once the hook was made for. The governor allows fewer outside the connection's pool."""
         return self._parallel or 1
 
     @cached_property
@@ -111,7 +111,7 @@ class MarketoHook(BaseHook):
     @cached_property
     def client(self) -> MarketoClient:
         """
-        The client of the instance; safe to share between threads. Reads the connection and calls nothing.
+        The client of the instance; safe to share between threads. Reads the connection and makes no call.
 
         :raises AirflowNotFoundException: the connection does not exist.
         :raises MarketoInvalidRequestError: a field of the connection is missing or out of range.
@@ -136,7 +136,7 @@ class MarketoHook(BaseHook):
             ca_bundle=settings.ca_bundle,
             user_agent=f"airflow-provider-marketo/{__version__}",
         )
-        if self._stopped:  # while it was being made
+        if self._stopped:  # stopped while the client was being made
             client.stop()
         return client
 
@@ -211,7 +211,7 @@ class MarketoHook(BaseHook):
         Call a query and yield the records of all its pages. Each page is one call, made when its records are needed.
 
         :param operation: name in the catalogue, or Adobe's operationId, of an operation that returns pages.
-        :param parameters: the parameters of the first page, in Adobe's spelling; the following pages take them over.
+        :param parameters: the parameters of the first page, in Adobe's spelling; the following pages use the same ones.
         :return: the records as Marketo sends them, a dict for most operations.
         :raises MarketoError: as :meth:`call`, when the page is called.
         """

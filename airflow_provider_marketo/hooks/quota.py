@@ -35,8 +35,8 @@ PREFIX = "marketo_quota_"
 MEGABYTE = 1_000_000
 REFRESH_EVERY = 255.0
 """
-Seconds. The rest of five minutes is for the refresh itself: up to 20 seconds until a call ends and its process notices
-the age, and up to 20 more until the call that asks Marketo gets its turn.
+Seconds. The rest of five minutes is for the refresh itself. A call ends, and its process notices the age, after up to
+20 seconds. The call that asks Marketo gets its turn after up to 20 more.
 """
 
 QUOTA_DESCRIPTION = "What is left of the day's Marketo quotas. A snapshot: see measured_at."
@@ -56,10 +56,10 @@ class Quota(Serializable):
 
     :param instance: the Munchkin ID.
     :param day: the quota day, a date in Chicago.
-    :param quota: calls a day, of all integrations together, as the connection has it.
+    :param quota: calls a day for all integrations together, as set in the connection.
     :param used: calls that all integrations have made today.
     :param reserve: calls that extracts leave to others.
-    :param export_quota_bytes: bytes of bulk export a day, of all integrations together, as the connection has it.
+    :param export_quota_bytes: bytes of bulk export a day for all integrations together, as set in the connection.
     :param measured_at: when Marketo was asked for the calls.
     :param resets_at: when the day ends.
     :param exported_bytes: bytes that this connection's API user has exported today; Marketo shows no other user's jobs.
@@ -112,7 +112,7 @@ class Quota(Serializable):
         return (now - parse_date(measured)).total_seconds()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the Variable's JSON: the fields, and for its readers what is left."""
+        """Return the Variable's JSON: the fields, and for its readers the amounts that are left."""
         return super().to_dict() | {"calls_left": self.calls_left, "export_mb_left": round(self.export_mb_left, 1)}
 
     @classmethod
@@ -120,7 +120,7 @@ class Quota(Serializable):
         """
         Return the quota in a Variable's text; None if there is no text, or this release cannot read it.
 
-        What cannot be read is measured again, as anything that is old.
+        A text that cannot be read is measured again, like an old one.
         """
         try:
             return cls.from_dict(json.loads(text or "null"))
@@ -159,7 +159,7 @@ class QuotaReader:
         self.name = variable_name(settings.conn_id)
 
     def stored(self) -> Quota | None:
-        """Return the Variable, whatever its age; None if it describes another instance."""
+        """Return the Variable at any age; None if it describes another instance."""
         known = Quota.load(self._read(self.name))
         return known if known is not None and known.instance == self._client.instance else None
 

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 _REQUIREMENTS = ("none", "optional", "required")
 _TIMEOUT = 2.0
-"""Seconds, for connecting and for each answer: a Marketo call waits meanwhile."""
+"""Seconds, for connecting and for each answer. They are few because a Marketo call waits for Redis."""
 
 
 def redis_client(settings: ConnectionSettings) -> Redis:
     """
     Return a client for the Airflow connection that ``redis_conn_id`` names.
 
-    It takes the same extras as Airflow's own Redis hook: ``db`` and those whose names begin with ``ssl``. As in other
-    URIs of Redis, ``redis://host:6379/1`` names the database 1, and the type ``rediss`` uses TLS.
+    The connection takes the same extras as with Airflow's own Redis hook: ``db``, and extras whose names begin with
+    ``ssl``. As usual in Redis URIs, ``redis://host:6379/1`` names the database 1, and the type ``rediss`` uses TLS.
 
     :param settings: the Marketo connection.
     :raises MarketoInvalidRequestError: the Redis connection does not exist, or its database is not a number.
@@ -44,9 +44,11 @@ def redis_client(settings: ConnectionSettings) -> Redis:
             retry=Retry(NoBackoff(), 1),
             **_tls(connection, settings),
         )
-    except TypeError:  # its text has the extra's name, and the frames have its value
+    except TypeError:  # the error's text has the name of the extra, and its frames have the value
         pass
-    raise _refused(settings, "an extra that begins with ssl is not one of Redis clients", "See redis.Redis for them.")
+    raise _refused(
+        settings, "an extra that begins with ssl is not one of Redis clients", "Use the ssl arguments of redis.Redis."
+    )
 
 
 def _tls(connection: Any, settings: ConnectionSettings) -> dict[str, Any]:
@@ -68,14 +70,14 @@ def _extra(connection: Any, settings: ConnectionSettings) -> Mapping[str, Any]:
 
 
 def _refused(settings: ConnectionSettings, what: str, remedy: str) -> MarketoInvalidRequestError:
-    """Return an error about the Redis connection. It quotes no value, which may be a secret in the wrong field."""
+    """Return an error about the Redis connection. It quotes no value: a value may be a secret in the wrong field."""
     return MarketoInvalidRequestError(
         f"connection {settings.redis_conn_id}: {what}", parameter="redis_conn_id", remedy=remedy
     )
 
 
 def _database(connection: Any, settings: ConnectionSettings) -> int:
-    """Return the number of the database: the extra ``db``, or what the connection has as its schema."""
+    """Return the number of the database: the extra ``db``, or the connection's schema."""
     named = str(_extra(connection, settings).get("db") or connection.schema or 0).strip()
     if not (named.isascii() and named.isdecimal()):
         raise _refused(

@@ -22,7 +22,7 @@ class TaskRuntime:
     """
     The shared state of one process. :func:`runtime` returns the one in use.
 
-    :param find_task: returns the task that this process runs, None if it runs none.
+    :param find_task: returns the task that this process runs; None without a task.
     :ivar find_task: the same; assign it to run as another task.
     """
 
@@ -37,13 +37,13 @@ class TaskRuntime:
         self.start()
 
     def start(self) -> None:
-        """Begin the life of this process. A child of a fork calls it too, and keeps the governors and the tallies."""
+        """Begin the life of this process. A forked child also calls this, and keeps the governors and the tallies."""
         self._lock = threading.Lock()
         self._started_at = time.monotonic()
 
     @property
     def age(self) -> float:
-        """Seconds since this process began, or since it first came to Marketo if that was later."""
+        """Seconds since this process began, or since it first used Marketo if that was later."""
         return time.monotonic() - self._started_at
 
     @property
@@ -62,7 +62,7 @@ class TaskRuntime:
         Return the one governor of an instance in this process.
 
         :param instance: the Munchkin ID.
-        :param make: makes the governor if there is none yet.
+        :param make: makes the governor if it does not exist yet.
         :param is_outdated: whether the present governor must be replaced.
         """
         with self._lock:
@@ -72,7 +72,7 @@ class TaskRuntime:
             return held
 
     def shared_on_loop(self) -> dict[Any, Any]:
-        """Return what the coroutines of the running event loop share, by keys of their own. It ends with the loop."""
+        """Return a dict that the coroutines of the running event loop share, by their keys. It ends with the loop."""
         with self._lock:
             return self._by_loop.setdefault(asyncio.get_running_loop(), {})
 
@@ -90,7 +90,7 @@ class TaskRuntime:
         Outside a task each call returns a tally of its own.
 
         :param conn_id: id of the connection.
-        :param observer: is called at the end of each call. The observer of the task's first hook is used.
+        :param observer: called at the end of each call. The observer of the task's first hook is used.
         """
         task = self.task
         if task is None:
@@ -113,9 +113,9 @@ class TaskRuntime:
 
     def recall(self, counts: Mapping[str, Mapping[str, Any]]) -> None:
         """
-        Start the next tallies with what the task had used before its deferral.
+        Start the next tallies with the task's counts from before its deferral.
 
-        :param counts: by connection, as :meth:`~airflow_provider_marketo.client.tally.Tally.to_dict` made them.
+        :param counts: counts by connection, as :meth:`~airflow_provider_marketo.client.tally.Tally.to_dict` made them.
         """
         with self._lock:
             self._recalled = dict(counts)

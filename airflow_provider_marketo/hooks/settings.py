@@ -109,7 +109,7 @@ class ConnectionSettings:
 
     def mask(self, mask: Callable[[str], Any]) -> None:
         """
-        Have everything masked that a log must not show: the secrets, and the password in the proxy URL.
+        Mask everything that a log must not show: the secrets, and the password in the proxy URL.
 
         :param mask: Airflow's ``mask_secret``.
         """
@@ -121,7 +121,7 @@ class ConnectionSettings:
         """
         Return a field as ``name=value``, or the name alone if its value may be a secret in the wrong field.
 
-        :param name: of the field.
+        :param name: name of the field.
         """
         is_shown = next(each.repr for each in fields(self) if each.name == name)
         return f"{name}={getattr(self, name)}" if is_shown else f"another {name}"
@@ -154,7 +154,7 @@ class ConnectionSettings:
         conn_type, host, port = getattr(connection, "conn_type", None), connection.host, connection.port
         login, password = connection.login, Secret.optional(connection.password)
         reader = FieldReader(connection.conn_id, connection.extra_dejson or {})
-        del connection  # shows its password wherever a traceback is recorded with its variables
+        del connection  # a traceback that is recorded with variables would show its password
         reader.refuse_other_extra('{"max_parallel": 8}')
         reader.warn_of_misspelt(tuple(cls.__dataclass_fields__))
         reader.refuse_other_type(conn_type, CONN_TYPE, "Marketo")
@@ -196,7 +196,7 @@ class ConnectionSettings:
 
 def mask_proxy(proxy: Secret | None, mask: Callable[[str], Any]) -> None:
     """
-    Have the password in a proxy's URL masked, as it is written there and as it is meant.
+    Mask the password in a proxy's URL, both as the URL spells it and decoded.
 
     :param proxy: the URL; None for no proxy.
     :param mask: Airflow's ``mask_secret``.
@@ -211,7 +211,7 @@ class FieldReader:
     """
     Reads extras: texts from the form, values of any type from a URI or a secrets backend.
 
-    No error quotes what a field has: people type secrets into the wrong field.
+    No error quotes the value of a field: people type secrets into the wrong field.
     """
 
     conn_id: str
@@ -227,7 +227,7 @@ class FieldReader:
         """
         Refuse an extra that is not a JSON object.
 
-        :param example: how it is written.
+        :param example: a correct extra.
         """
         if not isinstance(self.extra, Mapping):
             raise self.refused("extra", "is not a JSON object", f"Write it like {example}.")
@@ -236,10 +236,10 @@ class FieldReader:
         """
         Refuse a connection of another system, whose password must not be sent to this one.
 
-        :param conn_type: of the connection; empty where it comes from the environment or a secrets backend.
+        :param conn_type: type of the connection; empty where it comes from the environment or a secrets backend.
         :param expected: the type that it should have.
         :param system: what the connection is for.
-        :param where: the argument that names it, with its preposition.
+        :param where: the argument that names the connection, with its preposition.
         """
         if not conn_type or conn_type == expected:
             return
@@ -257,10 +257,10 @@ class FieldReader:
         """
         Return the client's id and secret.
 
-        :param login: of the connection.
-        :param password: of the connection.
+        :param login: login of the connection.
+        :param password: password of the connection.
         :param remedy: where a person finds them.
-        :raises MarketoInvalidRequestError: one is empty, or was copied with more than itself.
+        :raises MarketoInvalidRequestError: one is empty, or was copied with other characters around it.
         """
         if not login or not password:
             raise self.refused(_SECRET if login else _CLIENT_ID, "is empty", remedy)
@@ -270,10 +270,10 @@ class FieldReader:
 
     def _check_copied(self, name: str, value: Secret) -> None:
         """
-        Refuse what was copied with a blank, a line break or a mark that a page does not show, or with quotation marks.
+        Refuse a text that was copied with a blank, a line break, an invisible mark or quotation marks.
 
-        :param name: of the field.
-        :param value: is not shown.
+        :param name: name of the field.
+        :param value: the copied text, which is never shown.
         """
         problem = _read_copied(value)
         if problem:
@@ -334,7 +334,7 @@ class FieldReader:
         return number
 
 
-# These raise nothing, because the frames of an error would hold what was typed.
+# The following functions raise nothing, because the frames of an error would hold what was typed.
 
 
 def _read_copied(value: Secret) -> str:

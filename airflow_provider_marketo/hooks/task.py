@@ -1,4 +1,4 @@
-"""What the running task says about itself."""
+"""Facts about the running task."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def is_ours() -> Any:
 
 
 def states(session: Any, instances: Iterable[tuple[str, str, str, int]]) -> dict[tuple[str, str, str, int], str]:
-    """Return the states of task instances, each named by DAG, task, run and map index. One that is gone is left out."""
+    """Return the states of task instances, each named by DAG, task, run and map index, without deleted ones."""
     wanted = set(instances)
     if not wanted:
         return {}

@@ -1,4 +1,4 @@
-"""The IMS token of a journal in a file of this host: a task each minute does not ask for a token each minute."""
+"""The IMS token of a journal in a file of this host: a task that runs each minute needs no token each minute."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class TokenFile:
 
     A file that cannot be read or written only costs a request of another token.
 
-    :param folder: of this host, for this user.
+    :param folder: the folder of this host, for this user.
     :param parts: what the token depends on: IMS, client id, scopes.
-    :param client_secret: of the credential.
+    :param client_secret: client secret of the credential.
     """
 
     def __init__(self, folder: Path, parts: tuple[str, ...], client_secret: Secret) -> None:
@@ -43,7 +43,7 @@ class TokenFile:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the lock of the file. Where the folder takes none, each process renews for itself."""
+        """Hold the lock of the file. If the folder takes no locks, each process renews its own token."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)

@@ -28,7 +28,7 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
     Return the running task's tally for a connection, and have Airflow log it when the task ends.
 
     :param conn_id: id of the connection.
-    :param observer: is called at the end of each call. The observer of the task's first hook is used.
+    :param observer: called at the end of each call. The observer of the task's first hook is used.
     """
     if runtime().task is not None:
         listen()
@@ -36,7 +36,7 @@ def tally_of(conn_id: str, observer: Observer) -> Tally:
 
 
 def keep_usage() -> None:
-    """Store what the running task has used, before a deferral, because another process resumes the task."""
+    """Store the running task's counts before a deferral, because another process resumes the task."""
     counts = {conn_id: tally.to_dict() for conn_id, tally in runtime().take_tallies().items()}
     if counts:
         get_current_context()["ti"].xcom_push(key=USAGE, value=counts)
@@ -44,7 +44,7 @@ def keep_usage() -> None:
 
 def recall_usage(ti: Any) -> None:
     """
-    Read what the running task had used before a deferral, and continue to count from there.
+    Read the running task's counts from before a deferral, and continue to count from there.
 
     :param ti: the running task instance.
     """
@@ -76,7 +76,7 @@ def send_metrics(conn_id: str, operation: str, waited: float, error: MarketoErro
 
 def send_quota_left(conn_id: str, calls_left: int) -> None:
     """
-    Send to Airflow's metrics what is left of the day's calls.
+    Send the number of the day's remaining calls to Airflow's metrics.
 
     :param conn_id: id of the connection.
     :param calls_left: calls that are left today, for all integrations together.
@@ -85,7 +85,7 @@ def send_quota_left(conn_id: str, calls_left: int) -> None:
 
 
 class _EndOfTask:
-    """Airflow calls this in the task's own process when the task has ended, successfully or not."""
+    """Airflow calls these methods in the task's own process when the task has ended, successfully or not."""
 
     @hookimpl
     def on_task_instance_success(self) -> None:

@@ -36,7 +36,7 @@ REFRESH_EVERY = 3600.0
 """Seconds. A refresh takes two calls: 48 a day."""
 
 _MOST_DAGS, _MOST_USERS, _MOST_ERRORS = 30, 10, 10
-"""Kept by name for each day, the largest; the rest is counted in the totals."""
+"""How many DAGs and users of a day, and errors, are kept by name, the largest first; the totals have all."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class UsageDay:
     :param date: the quota day, a date in Chicago.
     :param total: calls of all integrations.
     :param ours: calls of the connection's own API user.
-    :param by_dag: of these, those of DAGs whose counts are known: with the coordinations ``host`` and ``redis``.
+    :param by_dag: calls among ``ours``, by DAG, if the counts are known: with the coordinations ``host`` and ``redis``.
     :param others: calls of other API users, by pseudonym.
     """
 
@@ -68,7 +68,7 @@ class UsageHistory(Serializable):
     :param days: the latest seven, newest first.
     :param errors: how often each error code came in seven days, the most frequent first.
     :param coordination: how processes share the limits.
-    :param reason: why, as a clause.
+    :param reason: why this coordination was chosen, as a clause.
     :param pool: the pool of the connection.
     """
 
@@ -98,7 +98,7 @@ def variable_name(conn_id: str) -> str:
 
 def pseudonym(user: str, settings: ConnectionSettings) -> str:
     """
-    Return a name for an API user. To compute it takes the connection's secret.
+    Return a pseudonym of an API user. Computing it takes the connection's secret.
 
     :param user: the user's e-mail address.
     :param settings: the connection, whose ``hash_secret`` or client secret is the key.

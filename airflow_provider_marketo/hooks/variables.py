@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 TABLES = "marketo_tables_"
-"""How the names of the Variables begin in which loads note how new their tables are."""
+"""Prefix of the Variables in which loads note how new their tables are."""
 
 
 def read(name: str) -> str | None:
     """
     Return a Variable's text, or None if it certainly does not exist.
 
-    ``Variable.get`` reports every failure as "not found", so this asks the API server itself. The API server reports a
-    Variable that it cannot decrypt, or a database that fails for a moment, as "not found", too; from Airflow 3.3 on
-    its list of keys tells these apart. Works in tasks and triggers only.
+    ``Variable.get`` reports every failure as "not found", so this asks the API server itself. The API server also
+    reports "not found" for a Variable that it cannot decrypt, and when the database fails for a moment. From Airflow
+    3.3 on, its list of keys tells these cases apart. Works in tasks and triggers only.
 
     :param name: the Variable's key.
     :raises OSError: Airflow did not answer or cannot read the Variable, or this process is neither a task nor a
@@ -47,7 +47,7 @@ def read(name: str) -> str | None:
 
 def find(name: str) -> str | None:
     """
-    Return a Variable's text, or None if Airflow does not find it, for whatever reason. Works in any process.
+    Return a Variable's text, or None if Airflow does not find it, for any reason. Works in any process.
 
     :param name: the Variable's key.
     """
@@ -97,7 +97,7 @@ def read_json(name: str, *, remedy: str) -> Any:
 
     :param name: the Variable's key.
     :param remedy: the way out if it is damaged.
-    :raises MarketoStateError: it is not a JSON object. A damaged Variable is never taken for a missing one.
+    :raises MarketoStateError: the Variable does not hold a JSON object. A damaged Variable is never treated as missing.
     """
     text = read(name)
     return None if text is None else stored.parse(text, dict, place=f"the Variable {name}", remedy=remedy)
@@ -140,9 +140,9 @@ def write_json(name: str, value: Any, description: str) -> None:
 
 class TextVariable:
     """
-    A text that every host reads, in a Variable. A process that is neither a task nor a trigger finds none.
+    A text that every host reads, in a Variable. A process that is neither a task nor a trigger finds no text.
 
-    :param key: of the Variable.
+    :param key: key of the Variable.
     :param description: shown in Airflow's list of Variables.
     """
 
@@ -152,7 +152,7 @@ class TextVariable:
 
     @property
     def name(self) -> str:
-        """How a person finds it."""
+        """Where a person finds the text."""
         return f"the Variable {self._key}"
 
     def read(self) -> str | None:
@@ -169,7 +169,7 @@ class TextVariable:
             write(self._key, text, self._description)
 
     def delete(self) -> None:
-        """Delete the text; it may be missing. A failure is logged: what is left over says where the task ran."""
+        """Delete the text; it may be missing. A failure is logged: a leftover text only says where the task ran."""
         if not airflow_compat.is_supervised():
             return
         try:

@@ -1,7 +1,7 @@
 """
 The work of an operator in one try, and what it may have to wait for.
 
-Work knows Marketo and files. Whether a worker or the triggerer waits is the operator's affair, so work never sleeps and
+Work knows Marketo and files. The operator decides whether a worker or the triggerer waits. So work never sleeps and
 never defers: it does what can be done now and says what it needs next.
 """
 
@@ -42,7 +42,7 @@ class ExportJobsWait(Wait):
 
     :param object_type: what is exported.
     :param custom_object: API name of the custom object type.
-    :param export_ids: the jobs. A person who ends the task meanwhile has them cancelled.
+    :param export_ids: the jobs. They are cancelled if a person ends the task meanwhile.
     :param deadline: when waiting ends, aware.
     """
 
@@ -78,7 +78,7 @@ class Work(ABC):
     """
     One try of a task.
 
-    :ivar poll_interval: the time between two looks at Marketo, as the connection has it.
+    :ivar poll_interval: the connection's time between two looks at Marketo.
     """
 
     poll_interval: timedelta = timedelta(seconds=60)
@@ -99,11 +99,11 @@ class Work(ABC):
 
     @abstractmethod
     def finish(self) -> Any:
-        """Settle what is left to settle, and return the task's result."""
+        """Settle the rest, and return the task's result."""
 
     def pause(self, until: datetime) -> Wait:
         """
-        Return the wait that lets time pass, without losing hold of what Marketo works on.
+        Return the wait that lets time pass, and keeps the jobs that Marketo works on.
 
         :param until: when to continue, aware.
         """
@@ -118,20 +118,20 @@ class Work(ABC):
 
     def answer(self, *, sent: bool) -> None:  # noqa: B027 - nothing to do by default
         """
-        Take a person's word for what may or may not have run.
+        Accept a person's answer to whether a request ran.
 
-        :param sent: whether it ran. If not, it is sent again.
+        :param sent: whether the request ran. If not, it is sent again.
         """
 
     def kill(self) -> None:  # noqa: B027 - nothing to do by default
         """
         Stop, from a signal handler: nothing more is started, published or written down.
 
-        The interrupted code continues for some seconds and may hold locks, so this uses nothing of it.
+        The interrupted code continues for some seconds and may hold locks, so this uses none of its objects.
         """
 
     def give_up(self) -> None:  # noqa: B027 - nothing to do by default
-        """Take back what Marketo still works on: no later try comes back for it."""
+        """Cancel what Marketo still works on, because no later try resumes it."""
 
 
 def moved(deadline: datetime, idle_until: datetime) -> datetime:

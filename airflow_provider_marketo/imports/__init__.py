@@ -1,1 +1,1 @@
-"""Rows into Marketo: read once, checked, staged, sent, and each of them accounted for."""
+"""Import rows into Marketo: read them once, check, stage and send them, and account for each row."""

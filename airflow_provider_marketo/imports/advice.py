@@ -1,4 +1,4 @@
-"""What a person can do about a rejected row."""
+"""The next steps for a person who has a rejected row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ INVALID_VALUE, MISSING_KEY, TOO_LARGE = "invalid_value", "missing_key", "too_lar
 
 _BY_CODE: Mapping[str, str] = {
     INVALID_VALUE: "Correct the value in the source.",
-    MISSING_KEY: "Fill the field by which rows are told apart, or leave the row out.",
+    MISSING_KEY: "Fill the field that tells rows apart, or leave the row out.",
     TOO_LARGE: "Shorten the row's values, or send fewer columns.",
     codes.WRONG_TYPE: "Write the value in the field's type.",
     codes.PARAMETER_MISSING: "Fill the field.",
@@ -36,7 +36,7 @@ _BY_CODE: Mapping[str, str] = {
     codes.SAME_REFERENCE: "Send rows with the same reference in different runs.",
     codes.SALES_PERSON_NOT_FOUND: "Create the sales person first.",
     "missing.dedupe.fields": "Fill the fields that tell records apart.",
-    "unknown": "Look in Marketo whether the row is there before you send it again.",
+    "unknown": "Check in Marketo whether the row exists before you send it again.",
 }
 _FALLBACK = "Correct the row as the message says, then send the table of rejects again."
 _CODE = re.compile(r"\s*(?:\[?(\d{3,4})\]?\b|([a-z]+(?:\.[a-z]+)+))")

@@ -1,4 +1,4 @@
-"""Read what Marketo says of single records. Where it says less than documented, nothing is taken for certain."""
+"""Read what Marketo says about single records. If it says less than documented, nothing counts as certain."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from airflow_provider_marketo.client.printable import printable
 
 def skipped_for(record: Any) -> tuple[bool, list[str]]:
     """
-    Return whether Marketo left a record as it was, and its codes.
+    Return whether Marketo skipped a record, and the codes of its reasons.
 
-    :param record: of a reply. Anything but a record with a status is one that Marketo may have left as it was.
+    :param record: a record of a reply. It counts as skipped if it has no status or is malformed.
     """
     if not isinstance(record, Mapping):
         return True, []

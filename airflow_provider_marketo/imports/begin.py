@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 CALLS_PER_CHUNK = 20
-"""Calls that a try repeats after a kill, if they may run twice. Other rows are staged one call at a time."""
+"""Calls in a chunk, all of which a try repeats after a kill. A chunk whose calls must not run twice holds one call."""
 
 _NAMES_OF_PEOPLE = ("email", "emailaddress", "externalid", "sfdccontactid", "sfdcleadid")
 _KEY = "marketo_import"
@@ -49,13 +49,13 @@ Choose = Callable[[Rows], tuple[ImportRequest, Rows]]
 
 class Beginning:
     """
-    Finds or makes what a try sends.
+    Finds the rows that an earlier try has staged, or stages the input.
 
     :param client: the instance.
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param staging: URL of the folder for staged chunks.
     :param rejects: URL of the folder for tables of rejects.
-    :param preview: stage in a place of its own, so that what an earlier try staged stays as it is.
+    :param preview: whether to stage in a separate folder, so that the files of an earlier try stay unchanged.
     """
 
     def __init__(
@@ -85,13 +85,12 @@ class Beginning:
 
     def resume(self, request: ImportRequest, *, resumed: bool) -> StagedImport | None:
         """
-        Return what an earlier try, or this one before its deferral, has staged. The input is not read again.
+        Return the import that an earlier try, or this try before its deferral, has staged, without reading the input.
 
-        :param request: the present request. If a row was sent, only the policies of a request with the same destination
-            count.
+        :param request: the present request. If a row was sent already, only its destination and its policies count.
         :param resumed: whether this is the same try after a deferral: templates may render to something else by now.
         :return: None if nothing is staged for this destination.
-        :raises MarketoDataError: a part of it was sent, and the rest is gone.
+        :raises MarketoDataError: an earlier try has sent some of its rows, and the staged files are gone.
         """
         progress = self._store.load()
         if progress is None:
@@ -132,7 +131,7 @@ class Beginning:
 
         :param choose: decides how the rows are sent.
         :param rows: the input.
-        :raises MarketoInvalidRequestError: something is wrong with it; nothing was sent.
+        :raises MarketoInvalidRequestError: the input or the request is invalid; nothing was sent.
         """
         self.staging.check_writable()
         self._rejects.check_writable()
@@ -168,19 +167,19 @@ class Beginning:
 
     def cleanup(self, request: ImportRequest) -> None:
         """
-        Delete what was staged, then the progress. A staged file that cannot be deleted does no harm.
+        Delete the staged files, then the progress. A staged file that cannot be deleted does no harm.
 
-        The progress of what must not run twice stays, with its result: a process may die after this and before Airflow
-        knows of its success, and its next try would send everything again.
+        If the rows must not be sent twice, the progress stays, with the result. The process may still die before
+        Airflow knows of its success, and without the progress the next try would send everything again.
 
-        :param request: what was sent.
+        :param request: the request that was sent.
         """
         self.discard()
         if not request.once:
             self._store.clear()
 
     def discard(self) -> None:
-        """Delete what was staged."""
+        """Delete the staged files."""
         self.staging.tidy_up(self.run)
 
     def _fingerprint(self, request: ImportRequest) -> str:
@@ -242,7 +241,7 @@ def deadline_of(staged: StagedImport, timeout: timedelta, *, resumed: bool) -> d
     """
     Return the time at which the wait for Marketo ends.
 
-    :param staged: what is sent; its progress keeps the deadline.
+    :param staged: the staged import; its progress keeps the deadline.
     :param timeout: how long a try waits.
     :param resumed: whether this is the same try after a deferral, whose deadline stays. Another try gets a new one.
     """
@@ -267,7 +266,7 @@ def _limits(request: ImportRequest) -> ChunkLimits:
 
 
 def _check_lookup(request: ImportRequest, rows: Rows) -> None:
-    """Refuse rows without the id of their lead, and say what to do."""
+    """Refuse rows without the id of their lead, with a remedy."""
     target = request.target
     if not target.finds_leads or LEAD_ID in request.mapping(rows.columns).values() or LEAD_ID in request.constants:
         return

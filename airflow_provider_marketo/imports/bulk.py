@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 UPLOADS = 6
-"""How often a try of the task uploads a chunk while the answers are lost: as often as the client sends a call."""
+"""How often a try uploads a chunk whose answers are lost. The client sends any call as often."""
 
 LOST = "the answer to the upload was lost, and Marketo has no list of imports to find it in"
 
@@ -43,10 +43,11 @@ class BulkImport:
     """
     One try of an import.
 
-    :param staged: what is staged.
+    :param staged: the staged import.
     :param jobs: the instance's imports.
     :param in_flight: imports to keep in Marketo's queue at a time.
-    :param resumed: whether this is the same try after a deferral, which does not ask again for what it was not told.
+    :param resumed: whether this is the same try after a deferral. Only a new try asks Marketo again about ``untold``
+        chunks.
     """
 
     def __init__(self, staged: StagedImport, jobs: ImportJobs, in_flight: int, *, resumed: bool = False) -> None:
@@ -66,11 +67,11 @@ class BulkImport:
 
     def step(self) -> tuple[int, ...] | None:
         """
-        Do everything that can be done now: take in what has ended, then fill the queue.
+        Do everything that can be done now: process the imports that have ended, then fill the queue.
 
-        :return: ids of the imports to wait for, none of them while Marketo's queue is full of others'; None when every
+        :return: ids of the imports to wait for; empty while other integrations fill Marketo's queue; None when every
             chunk has ended.
-        :raises MarketoQuotaExhaustedError: no more calls before the reset.
+        :raises MarketoQuotaExhaustedError: no calls are left before the reset.
         :raises MarketoStoppedError: this process must not continue.
         """
         for chunk in self._in(state.QUEUED):
@@ -84,7 +85,7 @@ class BulkImport:
         return tuple(batch for chunk in queued if (batch := self._staged.state(chunk).batch_id) is not None)
 
     def give_back(self) -> None:
-        """Give back the places in Marketo's queue: this process waits no longer."""
+        """Give back the places in Marketo's queue, because this process no longer waits."""
         batches = [self._staged.state(chunk).batch_id for chunk in self._in(state.QUEUED)]
         self._jobs.give_back([batch for batch in batches if batch is not None])
 
@@ -92,7 +93,7 @@ class BulkImport:
         """Return the error of a deadline that has passed. The imports stay known: another try waits for them again."""
         batches = ", ".join(str(self._staged.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
         return MarketoDeadlineError(
-            f"imports {batches or 'in the queue of others'} did not finish within timeout",
+            f"imports {batches or 'that wait for a place in the queue'} did not finish within timeout",
             operation=self._jobs.kind.operation("get_status"),
             remedy="Marketo cannot cancel imports. Clear the task to keep waiting for them, or raise timeout;"
             " nothing is sent twice.",
@@ -194,7 +195,7 @@ class BulkImport:
         rejected = sum(line.outcome == "rejected" for line in lines)
         unmatched = [self._untold(one) for one in failures if one.at is None]
         unknown = min(chunk.rows - rejected, max(job.failed or 0, len(failures)) - rejected)
-        if not job.counted:  # Marketo says that the import is complete, and not what became of the rows
+        if not job.counted:  # Marketo says that the import is complete, but not what became of the rows
             unknown = chunk.rows - rejected
         elif job.processed is not None and job.processed < chunk.rows:
             # Marketo counts the good rows: the outcome of rows that it neither imported nor refused is unknown.
@@ -207,7 +208,9 @@ class BulkImport:
         warned = min(left, max(job.warned or 0, sum(line.outcome == "warned" for line in lines)))
         account = Account(accepted=left - warned, warned=warned, rejected=rejected, unknown=unknown)
         if unknown:
-            log.warning("Import %d: Marketo's report does not tell %s", job.batch_id, counted(unknown, "row"))
+            log.warning(
+                "Import %d: Marketo's report does not have the outcome of %s", job.batch_id, counted(unknown, "row")
+            )
         if unknown > len(unmatched):
             told_at = {one.at for one in (*failures, *warnings)}
             why = f"import {job.batch_id} does not tell which of its rows these {unknown} are; this may be one of them"

@@ -39,7 +39,7 @@ def check_list(client: MarketoClient, list_id: int) -> None:
 
 def check_partition(client: MarketoClient, name: str) -> None:
     """
-    Check that a lead partition exists (``leads.get_partitions``): Marketo would refuse row after row.
+    Check that a lead partition exists (``leads.get_partitions``). Otherwise Marketo would refuse every row.
 
     :raises MarketoInvalidRequestError: there is no such partition, or the API user does not reach it.
     """
@@ -56,7 +56,7 @@ def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] 
     """
     Return the statuses of the program's channel (``programs.get_by_id``, ``channels.get_by_name``).
 
-    :return: None where the API user may not see programs.
+    :return: the names of the statuses; None if the API user may not see programs.
     :raises MarketoInvalidRequestError: there is no such program.
     """
     try:
@@ -81,11 +81,11 @@ def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] 
 
 def check_statuses(statuses: Iterable[str], known: tuple[str, ...] | None, program_id: int, parameter: str) -> None:
     """
-    Check statuses.
+    Check that the program's channel has the statuses to set.
 
-    :param statuses: what is going to be set.
-    :param known: those of the program's channel; None if they are not known, and nothing is checked.
-    :param program_id: of the program, for the error.
+    :param statuses: the statuses to set.
+    :param known: the statuses of the program's channel; None if they are unknown. Nothing is then checked.
+    :param program_id: id of the program, for the error.
     :param parameter: the argument that gives the status, for the error.
     :raises MarketoInvalidRequestError: the program's channel has no such status.
     """

@@ -1,4 +1,4 @@
-"""Rows that become records of a custom activity type. Marketo cannot change or delete one."""
+"""Rows that become records of a custom activity type. Marketo cannot change or delete such records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CustomActivitiesWork(ImportWork):
     """One try of a task that adds custom activities."""
 
     def request(self) -> ImportRequest:
-        """Return what is wanted; the type's own facts are read before the input is."""
+        """Return the request, still without Marketo's description of the activity type."""
         return ImportRequest.from_arguments(self.arguments, transport=SYNC, object_type="custom_activities")
 
     def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:

@@ -42,9 +42,9 @@ _PACKAGES: Mapping[str, str] = {
     "spark_sql": "apache-spark",
 }
 """
-Provider of each type of connection to a database, without the beginning that all have.
+Provider package of each type of database connection, without the prefix that all packages have.
 
-A name is never made up from a type: anybody can publish a package under the name that a misspelt type would give.
+A name is never derived from a type: anybody can publish a package under the name that a misspelt type would give.
 """
 
 
@@ -89,14 +89,14 @@ def _way_to_hook(kind: str) -> str:
 
 def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] | None = None) -> Rows:
     """
-    Return the rows of a query, through a cursor on the server where the driver would keep results on the client.
+    Return the rows of a query. If the driver would keep all results on the client, a server-side cursor reads them.
 
     :param hook: a ``DbApiHook``.
     :param sql: one statement that returns rows.
-    :param parameters: for its placeholders, in the driver's style.
+    :param parameters: values for its placeholders, in the driver's style.
     :param wanted: names of the columns that are used; None for all.
     :raises MarketoInvalidRequestError: the statement returns no rows.
-    :raises MarketoDatabaseError: the database failed. The text has no values of parameters or rows.
+    :raises MarketoDatabaseError: the database failed. The error shows no values of parameters or rows.
     """
     with saying_plainly("the database cannot be reached", "sql_conn_id"):
         connection = hook.get_conn()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.imports.fields import Field
 
 _NULL = "null"
-"""The word that an import file may be read to mean "no value"; counted, since a text cannot be told from it."""
+"""A word that Marketo may read as "no value" in an import file. It is counted, because a text may be the same word."""
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
@@ -35,7 +35,7 @@ _NONE = type(None)
 
 
 class ValueFaultError(ValueError):
-    """A value that Marketo cannot take; the text says why, without the value."""
+    """A value that Marketo cannot take. The message gives the reason, without the value."""
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Column:
     """
     Encodes the values of one field.
 
-    :param field: where they go.
-    :param as_text: whether they end in a CSV file, else in JSON.
+    :param field: the field.
+    :param as_text: whether the values are encoded for a CSV file; otherwise for JSON.
     :param key: whether the field is part of the key.
     :param long: values so far that are longer than the field.
     :param null_words: values so far that are the word ``null``.
@@ -76,7 +76,7 @@ class Column:
         """
         Encode values, and find those that Marketo cannot take.
 
-        :param values: of one column.
+        :param values: values of one column.
         :return: the encoded values, None for no value, and position to fault.
         """
         faults: dict[int, str] = {}
@@ -96,7 +96,7 @@ class Column:
         return values, faults
 
     def _each_once(self, values: Sequence[Any], faults: dict[int, str]) -> list[Any]:
-        """Encode as :meth:`_each` does, each distinct value once: dates and booleans repeat."""
+        """Encode like :meth:`_each`, but each distinct value only once, because dates and booleans repeat."""
         try:
             counts = Counter(values)
         except TypeError:  # dictionaries and lists
@@ -124,11 +124,11 @@ class Column:
         return encoded
 
     def _nothing(self, value: Any) -> Any:
-        """Return what empties the field: an empty text stays one among texts."""
+        """Return what empties the field: for a text field the given None or empty text, otherwise None."""
         return value if self._is_text else None
 
     def _look_at_texts(self, values: Sequence[Any], together: str, faults: dict[int, str]) -> None:
-        """Find what is wrong with texts. One look at all of them joined mostly shows that nothing is."""
+        """Find faulty texts. One look at all texts joined mostly shows that none is faulty."""
         allowed = self.field.allowed
         if allowed is not None and not set(values).issubset(allowed):
             for at, value in enumerate(values):
@@ -164,7 +164,7 @@ def _moment(value: str) -> str:
 
 
 def _is_naive(value: Any) -> bool:
-    """Whether a date and time does not say its time zone. A date alone is midnight in UTC."""
+    """Whether a date and time has no time zone. A date alone is midnight in UTC."""
     if isinstance(value, str):
         return not value.endswith("Z") and parse_date_or_none(value) is not None and not has_zone(value)
     return isinstance(value, datetime) and value.tzinfo is None
@@ -287,5 +287,5 @@ def encode_constant(column: Column, value: Any) -> Any:
 
 
 def count_by_field(columns: Iterable[Column], what: str) -> dict[str, int]:
-    """API name to a counter of :class:`Column`, where it is not zero."""
+    """Return a counter of :class:`Column` by API name, without zeros."""
     return {column.field.name: getattr(column, what) for column in columns if getattr(column, what)}

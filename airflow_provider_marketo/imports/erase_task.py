@@ -1,4 +1,4 @@
-"""The task of an erasure: find, delete, look again, and much later look once more."""
+"""The task of an erasure: find the leads, delete them, check at once, and check again after ``verify_after``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class EraseWork(Work):
     One try of an erasure.
 
     A process that resumes after a deferral reads in the evidence whether the deletion was checked. If it was, the
-    process only looks whether a lead is there again.
+    process only checks whether a lead exists again.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :param erase_tables: erases leads from the author's warehouse and returns what it touched.
     :param resumed: whether this is the same try after a deferral.
     :raises MarketoInvalidRequestError: the arguments do not go together; nothing was deleted.
@@ -72,9 +72,9 @@ class EraseWork(Work):
 
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
         """
-        Delete and check, or after the wait look whether a lead is there again.
+        Delete the leads and check that they are gone, or after the wait check that none exists again.
 
-        :param found: ignored; an erasure waits for a time only.
+        :param found: ignored, because an erasure only waits for a time.
         :return: the time of the later look, or None when all is done.
         """
         if self._evidence is None:
@@ -88,7 +88,7 @@ class EraseWork(Work):
         return Wait(datetime.now(timezone.utc) + verify_after) if verify_after is not None else None
 
     def finish(self) -> dict[str, Any]:
-        """Return counts, and where the evidence lies."""
+        """Return the counts and the path of the evidence."""
         if self._evidence is not None:
             self._evidence.close()
         return {**self._result, **self._touched}
@@ -179,7 +179,7 @@ class EraseWork(Work):
 
 
 def _values_of(arguments: Mapping[str, Any]) -> list[Any]:
-    """Return what to look for, unchecked: the values of one column of the input."""
+    """Return the values to look for, unchecked: those of one column of the input."""
     wanted = arguments["lookup_field"] or LEAD_ID
     named = arguments["columns"] or {}
     column = next((name for name, field in named.items() if field == wanted), wanted)

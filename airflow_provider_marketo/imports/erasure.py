@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.secret import Secret
 
 _RESTORE = (
-    "Restore this evidence. If it is lost, move it aside and clear the task: what earlier tries have erased is then not"
-    " in the new evidence."
+    "Restore this evidence. If that is impossible, move the file aside and clear the task: the new evidence then lacks"
+    " the leads that earlier tries have erased."
 )
 
 _NOT_SHOWN = frozenset({"cookies"})
-"""Fields that find leads without telling which value found which lead."""
+"""Fields that find leads, but that Marketo does not return. So it is unknown which value found a lead."""
 
 PER_CALL = 300
 """Values in a query, and leads in a deletion."""
@@ -52,7 +52,7 @@ class Erasure:
 
     :param client: the instance.
     :param lookup_field: field to look in.
-    :param values: what to look for.
+    :param values: values of this field.
     :param hash_key: key of the digests in the evidence; None for evidence without digests. A digest without a key is
         no secret: everyone who knows an address can compute it.
     """
@@ -80,7 +80,7 @@ class Erasure:
 
     def without_lead(self) -> list[int] | None:
         """
-        Return the positions of the values that have found no lead, from 1; None where Marketo does not show the field.
+        Return the positions of the values that have found no lead, from 1; None if Marketo does not show the field.
 
         Positions are not personal data, the values are.
         """
@@ -94,7 +94,7 @@ class Erasure:
 
         :param lead_ids: their ids.
         :param note: called after each call with the number of leads that it deleted, before the next call is made.
-        :return: how many Marketo refused, by its code. A lead that is gone already is not among them.
+        :return: how many leads Marketo refused to delete, by its code. Leads that no longer exist are not counted.
         :raises MarketoStoppedError: the task was killed.
         """
         refused: Counter[str] = Counter()
@@ -124,26 +124,26 @@ class Erasure:
 @dataclass(frozen=True)
 class ErasureRecord(Serializable):
     """
-    What was done for one run of the task.
+    The record of one run's erasure.
 
     :param instance: the Munchkin ID.
-    :param dag_id: of the task.
-    :param task_id: of the task.
-    :param run_id: of the task.
-    :param map_index: of the task; -1 if it is not mapped.
+    :param dag_id: id of the task's DAG.
+    :param task_id: the task's id.
+    :param run_id: id of the task's DAG run.
+    :param map_index: the task's map index; -1 if it is not mapped.
     :param found: leads that were found, over all tries.
     :param deleted: leads that were deleted, over all tries.
     :param refused: how many leads Marketo refused to delete, by its code.
     :param began: when the first try began; ISO 8601, UTC.
-    :param requested: number of values that were asked for.
-    :param without_lead: how many values have found no lead in any try; None if that cannot be told.
+    :param requested: number of values to look for.
+    :param without_lead: how many values have found no lead in any try; None if that is unknown.
     :param without_lead_at: positions of these values, from 1.
-    :param requested_digests: digests of the values; None for no digests.
-    :param lead_digests: digests of the ids that were found; None for no digests.
+    :param requested_digests: digests of the values; None without digests.
+    :param lead_digests: digests of the ids that were found; None without digests.
     :param erased: leads that are gone; None until that was checked.
     :param remaining: leads that are still there; None until that was checked.
     :param verified: when that was checked; None if it was not.
-    :param rechecked: when the later look was; None if there was none.
+    :param rechecked: time of the later look; None before it.
     :param reappeared: leads that the later look has found.
     """
 
@@ -173,13 +173,13 @@ class ErasureRecord(Serializable):
 
 class Evidence:
     """
-    The record of an erasure, written down before and after each step.
+    The record of an erasure, stored before and after each step.
 
-    :param url: of the folder where it lies.
+    :param url: URL of the folder for the record's file.
     :param task: instance, DAG, task, run and map index: they name the file.
     :raises MarketoInvalidRequestError: the folder cannot be written to.
     :raises MarketoStateError: the evidence of an earlier try is damaged.
-    :ivar record: what is written.
+    :ivar record: the record, as stored.
     """
 
     def __init__(self, url: str, task: Mapping[str, Any]) -> None:
@@ -193,7 +193,7 @@ class Evidence:
 
     @property
     def path(self) -> str:
-        """Where it lies."""
+        """The address of the record's file."""
         return str(self._folder.path(self._name))
 
     @property
@@ -216,15 +216,14 @@ class Evidence:
         leads: Sequence[str] | None,
     ) -> None:
         """
-        Write down what is about to be deleted.
+        Record the leads that are about to be deleted.
 
-        :param values: number of values that were asked for.
-        :param found: number of leads that were found, in this try. Those that earlier tries have deleted are
-            added.
-        :param without_lead: positions of values that found no lead, in this try; None if that cannot be told. A value
+        :param values: number of values to look for.
+        :param found: number of leads that this try found. Leads that earlier tries deleted are added.
+        :param without_lead: positions of values that found no lead in this try; None if that is unknown. A value
             whose lead an earlier try has deleted is not among them.
-        :param requested: digests of what was asked for; None for no digests.
-        :param leads: digests of the ids that were found, in this try; None for no digests.
+        :param requested: digests of the values; None without digests.
+        :param leads: digests of the ids that this try found; None without digests.
         """
         before = self.record
         if without_lead is not None and before.without_lead_at is not None:
@@ -247,7 +246,7 @@ class Evidence:
         )
 
     def note_deleted(self, count: int) -> None:
-        """Add leads that a call has deleted: a task that is stopped leaves behind what it did."""
+        """Add leads that a call has deleted, so that a stopped task leaves complete evidence."""
         self._write(deleted=self.record.deleted + count)
 
     def close(self) -> None:
@@ -256,17 +255,17 @@ class Evidence:
 
     def finish(self, remaining: int, refused: Mapping[str, int]) -> None:
         """
-        Write down what the check after the deletion has found.
+        Record what the check after the deletion has found.
 
         :param remaining: leads that are still there.
-        :param refused: how many Marketo refused, by its code.
+        :param refused: how many leads Marketo refused to delete, by its code.
         """
         erased = self.record.found - remaining
         self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
 
     def recheck(self, reappeared: int) -> None:
         """
-        Write down what the later look has found.
+        Record what the later look has found.
 
         :param reappeared: leads that are there again.
         """
@@ -278,7 +277,7 @@ class Evidence:
 
 
 def _folded(value: Any) -> str:
-    """Return a value as Marketo compares it: it ignores the case of letters."""
+    """Return a value in the form that Marketo compares: without the case of letters."""
     return str(value).strip().casefold()
 
 

@@ -1,4 +1,4 @@
-"""Failures of an import after all rows were sent that could be sent."""
+"""Errors that an import raises after it has sent all rows that it could send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MarketoRowsUnknownError(MarketoAmbiguousOutcomeError):
     """
     The outcome of some rows is unknown.
 
-    :param lost: the requests whose answers were lost, in words; empty if the rows are those of several kinds.
+    :param lost: describes the requests whose answers were lost; empty if other rows are unknown as well.
     :param instance: the Munchkin ID.
     """
 

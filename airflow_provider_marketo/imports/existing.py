@@ -1,4 +1,4 @@
-"""When records that exist were created: what tells the work of a lost call from a record that was there before."""
+"""When existing records were created. The date shows whether a lost call created a record."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CreationDates:
     When records were created.
 
     :param dates: for each record asked for, the dates of all records of its key, or None if they cannot be read.
-    :param calls: that were made.
+    :param calls: number of calls made.
     """
 
     dates: Sequence[Sequence[datetime] | None]
@@ -47,9 +47,9 @@ def creation_dates(
     Look up when records were created, by their keys, 300 a call (``leads.get_by_filter_type``, ``companies.get`` ...).
 
     :param client: the instance.
-    :param request: says what kind of records they are.
+    :param request: the request, which names the kind of the records.
     :param key: names of the fields that tell records apart.
-    :param records: that exist.
+    :param records: records that exist.
     """
     keys = [tuple(plain(record.get(name)) for name in key) for record in records]
     found: dict[Key, list[datetime | None] | None] = {one: [] for one in keys}
@@ -71,7 +71,7 @@ def creation_dates(
 
 
 def _can_be_asked(record: Record, key: Sequence[str]) -> bool:
-    """Marketo reads a comma in a filter as two values. A key of several fields goes into the body."""
+    """Whether Marketo can find a record. A comma splits a filter's value; keys of several fields go into the body."""
     return len(key) > 1 or "," not in str(record.get(key[0]))
 
 

@@ -34,10 +34,10 @@ class Field:
 
     :param name: REST API name.
     :param type: Marketo's data type, in lower case.
-    :param length: most characters, or bytes for type ``text``; None where Marketo names no limit.
-    :param display: as marketers see it.
+    :param length: most characters, or bytes for type ``text``; None if Marketo names no limit.
+    :param display: the name that marketers see.
     :param writable: whether the API may change it.
-    :param allowed: the values there are; None where any will do.
+    :param allowed: the only values that the field takes; None if it takes any.
     """
 
     name: str
@@ -70,10 +70,10 @@ class Field:
 @dataclass(frozen=True)
 class Description:
     """
-    What Marketo says of a kind of record.
+    Marketo's description of a kind of record.
 
-    :param fields: by API name.
-    :param dedupe: names of the dedupe fields, as describe has them; empty for leads.
+    :param fields: fields by API name.
+    :param dedupe: names of the dedupe fields, as Marketo describes them; empty for leads.
     :param id_field: name of Marketo's own id of a record.
     """
 
@@ -89,10 +89,10 @@ def describe(
     activity_type: str | None = None,
 ) -> Description:
     """
-    Return what can be written.
+    Return Marketo's description of a kind of record.
 
     :param client: the instance.
-    :param operations: of the catalogue; the fields of all of them together.
+    :param operations: operations of the catalogue that describe it. Their fields are combined.
     :param custom_object: API name of the type, for operations that describe one custom object type.
     :param activity_type: API name of the type, for operations that describe one custom activity type.
     """
@@ -124,7 +124,7 @@ def _are_names(value: Any) -> bool:
 
 
 def _attributes(kind: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the attributes of an activity type as describes of other objects have their fields."""
+    """Return the attributes of an activity type in the form in which other objects' fields are described."""
     named = [(each.get("apiName"), each) for each in kind["attributes"]]
     if kind.get("primaryAttribute"):
         named.append((PRIMARY_VALUE, kind["primaryAttribute"]))
@@ -142,16 +142,16 @@ def header(
     """
     Decide which column of the input, or which constant, goes into which field.
 
-    The key comes first: Marketo's reports drop columns that are empty in every row, and cannot be read if the first
-    column is.
+    The key comes first. Marketo's reports drop columns that are empty in every row, and a report whose first column is
+    empty cannot be read.
 
-    :param columns: of the input.
+    :param columns: columns of the input.
     :param described: Marketo's fields.
-    :param mapping: column to API name; only these are sent.
+    :param mapping: column to API name; only these columns are sent.
     :param constants: API name to the value that every row gets.
     :param key: API names of the fields that every record must have.
     :return: position in the input (None for a constant) and field.
-    :raises MarketoInvalidRequestError: a name is unknown, read-only, missing or there twice.
+    :raises MarketoInvalidRequestError: a name is unknown, read-only, missing or given twice.
     """
     absent = [name for name in mapping if name not in columns]
     if absent:
@@ -188,12 +188,12 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
         name for name in targets if name in described.fields and not described.fields[name].writable and name not in key
     ]
     if fixed:
-        raise _refused(f"{', '.join(fixed)} cannot be written: Marketo keeps it itself", "columns", "Leave it out.")
+        raise _refused(f"{', '.join(fixed)} cannot be written: only Marketo changes it", "columns", "Leave it out.")
     lacking = [name for name in key if name not in targets]
     if lacking:
         hints = [with_nearest(name, targets) for name in lacking]
         raise _refused(
-            f"the input has no {', '.join(hints)}, which Marketo needs of every record",
+            f"the input has no {', '.join(hints)}, which Marketo needs in every record",
             "columns",
             "Add the column, or map one to it with columns=.",
         )

@@ -1,8 +1,8 @@
 """
-The values of the input where Marketo is sent other ones: tables of rejects show them as they were given.
+Values of the input that differ from the values sent to Marketo. Tables of rejects show them as they were given.
 
 They lie in a file beside the chunk, column by column. An entry holds either a rule that turns the sent values of some
-rows back into the given ones, or those given values that differ. Columns that are sent as they were given have none.
+rows back into the given ones, or those given values that differ. Columns that are sent as given have no entry.
 
 JSON has no dates and decimals: a table shows their text, in the time zone and with the digits that they were given.
 Lists and objects are sent as text; a table shows them as lists and objects.
@@ -34,7 +34,7 @@ _KINDS: Mapping[type, str] = {int: "integer", float: "number", bool: "boolean"}
 _IN_JSON = frozenset({str, int, float, bool})
 _UNCHANGED_IN_JSON = frozenset({str, int, bool, _NONE})
 _WITH_A_TEXT = (date, time, Decimal)
-"""Of a date, datetime is a kind, too."""
+"""``date`` includes ``datetime``."""
 
 _NESTED = (Mapping, list, tuple, Set)
 
@@ -47,7 +47,7 @@ def _is_true(sent: Any) -> bool:
 
 
 def _integer(sent: Any) -> int:
-    bit = _BITS.get(sent)  # what 1 and 0 are sent as to a boolean field
+    bit = _BITS.get(sent)  # a boolean field gets 1 and 0 as true and false
     return int(sent) if bit is None else bit
 
 
@@ -66,7 +66,7 @@ def file_name(chunk: str) -> str:
 
 
 def as_given(given: Any, encoded: Any) -> Any:
-    """Return a value for the table of rejects: as the source has it, unless JSON has no word for it."""
+    """Return a value for the table of rejects: unchanged, or as text if JSON cannot hold it."""
     if isinstance(given, Decimal):
         return encoded if str(encoded) == str(given) else str(given)
     if isinstance(given, (date, time)):
@@ -87,14 +87,14 @@ def _member(given: Any) -> Any:
 
 def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[Any], sent: Sequence[Any]) -> bytes:
     """
-    Return the entry of a column, to be decoded by :func:`restored`.
+    Return the entry of a column, which :func:`restored` decodes.
 
     :param form: how the chunk is staged.
-    :param column: its position in the header.
-    :param rows: their numbers in the input.
-    :param given: their values in the input.
-    :param sent: their values for Marketo.
-    :return: a line; nothing if the chunk's own values are those that were given.
+    :param column: the column's position in the header.
+    :param rows: numbers of the rows in the input.
+    :param given: the column's values in the input.
+    :param sent: the column's values as sent to Marketo.
+    :return: a line; empty if the sent values are those of the input.
     """
     kinds = set(map(type, given))
     unchanged = all(map(is_, given, sent))
@@ -120,10 +120,10 @@ def encode_entry(form: str, column: int, rows: Sequence[int], given: Sequence[An
 
 
 def _rule(form: str, kinds: set[type], given: Sequence[Any], sent: Sequence[Any], *, unchanged: bool) -> str | None:
-    """Return the rule for a whole column: empty if the values stay as they are, None without a rule."""
+    """Return the rule for a whole column: empty if the values stay unchanged, None if no rule fits."""
     if any(issubclass(kind, _WITH_A_TEXT + _NESTED) for kind in kinds):
         return None
-    if not kinds & _IN_JSON:  # what JSON has no word for is shown as it was sent
+    if not kinds & _IN_JSON:  # a value that JSON cannot hold is shown as it was sent
         return _EMPTY_IS_NONE if form == CSV and _NONE in kinds else ""
     if kinds == {str}:
         if list(sent) != list(given) and list(map(_text_of, sent)) != list(given):
@@ -138,7 +138,7 @@ def _rule(form: str, kinds: set[type], given: Sequence[Any], sent: Sequence[Any]
 
 
 def _text_of(sent: Any) -> str:
-    """Return what a CSV file has, and what a text of the input was if it was sent as a number or a boolean."""
+    """Return a sent value as text: as in a CSV file, and as in the input if a text was sent as a number or boolean."""
     if sent is None:
         return ""
     return str(sent).lower() if isinstance(sent, bool) else str(sent)
@@ -160,7 +160,7 @@ def restored(lines: Sequence[RejectRow], entries: Iterable[bytes]) -> list[Rejec
     """
     Return lines of a table with the values that were given.
 
-    :param lines: with the values that were sent.
+    :param lines: lines with the values that were sent.
     :param entries: what :func:`encode_entry` wrote for their chunk.
     """
     values = {line.number: list(line.values) for line in lines if line.number is not None}

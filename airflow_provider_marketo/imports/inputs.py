@@ -1,4 +1,4 @@
-"""The ways in which an operator may be given rows."""
+"""The arguments through which an operator takes rows."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
     """
     Open the input that was given.
 
-    :param arguments: of the operator, converted: ``records``, ``lead_ids``, ``source`` with ``source_format``, or
-        ``sql`` with ``sql_conn_id`` and ``parameters``.
-    :raises MarketoInvalidRequestError: none is given, or more than one.
+    :param arguments: the operator's arguments, converted: ``records``, ``lead_ids``, ``source`` with ``source_format``,
+        or ``sql`` with ``sql_conn_id`` and ``parameters``.
+    :raises MarketoInvalidRequestError: the arguments name no input, or more than one.
     """
     given = {name: arguments[name] for name in WAYS if arguments.get(name) is not None}
     if len(given) != 1:

@@ -1,9 +1,9 @@
 """
 Match the rows of Marketo's reports with the rows that were sent.
 
-A report holds rows of the file with a reason. It has no row numbers, leaves out columns that are empty in all its rows,
-and rewrites values. The key finds nearly every row: it is filled in every row, stands first, and occurs once. A row
-whose key was rewritten is found by its other cells, if exactly one row of the chunk fits.
+A report holds rows of the file, each with a reason. It has no row numbers, leaves out columns that are empty in all its
+rows, and rewrites values. The key finds nearly every row: every row has one, it is the first column, and no key occurs
+twice. If Marketo rewrote the key, the other cells find the row, if exactly one row of the chunk fits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class ReportRow:
     A row of a report.
 
     :param at: its position among the rows sent; None if Marketo does not say.
-    :param reason: Marketo's.
+    :param reason: Marketo's reason.
     :param values: the report's cells by column, for a row that Marketo does not name.
     """
 
@@ -42,13 +42,13 @@ def match(
     report: bytes, kind: str, header: Sequence[str], key: Sequence[str], rows: Sequence[Sequence[Any]]
 ) -> list[ReportRow]:
     """
-    Find the rows of a report.
+    Find the sent row of each row of a report.
 
     :param report: the file, as Marketo sent it.
     :param kind: ``failures`` or ``warnings``.
     :param header: API names of the columns sent.
-    :param key: those that tell rows apart.
-    :param rows: as they were sent.
+    :param key: names of the columns that tell rows apart.
+    :param rows: the rows, as they were sent.
     :return: an entry for each row of the report, in its order. No sent row is found twice.
     """
     lines = _read(report, REASON_COLUMNS[kind])
@@ -57,7 +57,7 @@ def match(
     by_key: dict[tuple[str, ...], int | None] = {}
     for number, row in enumerate(rows):
         alike = tuple(plain(row[at]) for at in places)
-        by_key[alike] = None if alike in by_key else number  # keys that differ only by case are told apart above
+        by_key[alike] = None if alike in by_key else number  # ``exact`` tells keys apart that differ only by case
     taken: set[int] = set()
     found: list[ReportRow] = []
     for values, reason in lines:
@@ -88,7 +88,7 @@ def _by_rest(one: ReportRow, header: Sequence[str], rows: Sequence[Sequence[Any]
             best, fitting = equal, [number]
         elif equal == best:
             fitting.append(number)
-    # All cells but one have to agree: a rewritten key is forgiven, and nothing is guessed.
+    # All cells but one must agree: Marketo may have rewritten the key, and nothing is guessed.
     if len(fitting) != 1 or best < max(1, len(cells) - 1):
         return one
     taken.add(fitting[0])
@@ -101,7 +101,7 @@ def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], st
     header = [name.strip() for name in next(reader, [])]
     lines: list[tuple[Mapping[str, str], str]] = []
     for row in filter(None, reader):
-        # A first column that is empty in every row loses its name and keeps its cells: names belong to the last ones.
+        # If the first column is empty in every row, Marketo drops its name but not its cells: count from the last cell.
         cells = dict(zip(header, row[len(row) - len(header) :], strict=True)) if len(row) >= len(header) else {}
         reason = cells.pop(reason_column, row[-1])
         lines.append((cells, reason.strip()))
@@ -109,7 +109,7 @@ def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], st
 
 
 def plain(value: Any) -> str:
-    """Return a value without what Marketo rewrites: the case of letters, blanks, the form of a number."""
+    """Return a value without the details that Marketo rewrites: the case of letters, blanks, the form of a number."""
     text = "" if value is None else str(value).strip().lower()
     text = _WORDS.get(text, text)
     if text[:1] in "+-.0123456789" and 0 < len(text) < _LONGEST_NUMBER:

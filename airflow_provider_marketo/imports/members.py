@@ -1,4 +1,4 @@
-"""Who is in a static list or in a program: leads by their ids."""
+"""Membership of leads, by their ids, in static lists and programs."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _OBJECT_TYPES: Mapping[str, str] = {"add": "list_add", "mirror": "list_add", "re
 
 
 class ListMembersWork(ImportWork):
-    """Leads into a static list, out of it, or all that it holds."""
+    """Adds leads to a static list, removes them, or makes the list equal to the input."""
 
     def request(self) -> ImportRequest:
-        """Return what is wanted."""
+        """Return the request."""
         return ImportRequest.from_arguments(
             self.arguments, transport=SYNC, object_type=_OBJECT_TYPES[self.arguments["mode"]]
         )
@@ -48,10 +48,10 @@ class ListMembersWork(ImportWork):
 
 
 class ProgramMembersWork(ImportWork):
-    """Leads into a program, with their status and fields."""
+    """Adds leads to a program, with their status and fields."""
 
     def request(self) -> ImportRequest:
-        """Return what is wanted. A status for every row is a constant, which is checked as a column is."""
+        """Return the request. A status for all rows becomes a constant, which is checked like a column."""
         constants = dict(self.arguments["constants"] or {})
         if self.arguments["program_member_status"] is not None:
             constants[STATUS] = self.arguments["program_member_status"]

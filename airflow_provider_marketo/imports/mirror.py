@@ -28,8 +28,8 @@ class ListMirror:
     Compares a static list with the leads that it shall hold.
 
     :param client: the instance.
-    :param list_id: of the static list.
-    :param staged: the leads that the list shall hold.
+    :param list_id: id of the static list.
+    :param staged: those leads.
     """
 
     def __init__(self, client: MarketoClient, list_id: int, staged: StagedImport) -> None:
@@ -46,8 +46,8 @@ class ListMirror:
         """
         Refuse to remove too many members.
 
-        :param max_removals: a number of leads, or a part of the list if it is a fraction below one.
-        :raises MarketoInvalidRequestError: more would be removed; nothing was changed.
+        :param max_removals: most leads to remove, or a share of the list if it is below one.
+        :raises MarketoInvalidRequestError: more leads would be removed; nothing was changed.
         """
         allowed = max_removals if max_removals >= 1 or max_removals == 0 else max_removals * len(self.members)
         if len(self.removals) > allowed:
@@ -63,7 +63,7 @@ class ListMirror:
         return int(record[LEAD_ID]) in self.members
 
     def preview(self) -> dict[str, Any]:
-        """Return what would be done, for a dry run."""
+        """Return what a dry run reports: the members that would be added and removed."""
         leads = {_ADD: self.additions, _REMOVE: len(self.removals)}
         return {
             "operations": [operation for operation, count in leads.items() if count],
@@ -74,7 +74,7 @@ class ListMirror:
 
     def remove(self) -> ImportDetails:
         """
-        Remove surplus members (``static_list_membership.remove_from_list``). A repetition changes nothing.
+        Remove surplus members (``static_list_membership.remove_from_list``). Repeating it changes nothing.
 
         :return: counts, for the task's result.
         """

@@ -1,4 +1,4 @@
-"""What became of a record that was sent. Where Marketo says less than documented, the outcome is unknown."""
+"""What became of a record that was sent. If Marketo says less than documented, the outcome is unknown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ALREADY_THERE = frozenset({codes.LEAD_EXISTS, codes.OBJECT_EXISTS})
 """The code of createOnly for a record that exists. After a repeated call, the first call may have created it."""
 
 DONE = frozenset({"created", "updated", "added", "removed", "deleted", "memberof", "notmemberof"})
-"""Marketo's words for a record that is as it should be."""
+"""Marketo's words for a record that is now in the wanted state."""
 
 _SKIPPED = "skipped"
 
@@ -32,7 +32,7 @@ class Outcome:
 
     :param kind: ``accepted``, ``rejected``, ``unknown`` or ``submitted``.
     :param status: Marketo's word for it.
-    :param code: of the reason.
+    :param code: the code of the reason.
     :param message: the reason.
     """
 
@@ -56,7 +56,7 @@ def outcomes_of(stage: Stage, batch: Sequence[int], entries: Sequence[Any]) -> d
 
     :param stage: the kind of call.
     :param batch: positions of the records that were sent.
-    :param entries: of the reply.
+    :param entries: entries of the reply.
     :return: position to outcome.
     """
     complete = len(entries) == len(batch)
@@ -75,7 +75,7 @@ def judge(outcome: Outcome, created: Sequence[datetime] | None, sent_since: date
     Say whether a record that exists already was created by an earlier sending of the same row.
 
     :param outcome: what Marketo says to the repeated call: the record exists.
-    :param created: when the records of this key were created; None if it cannot be read, empty if none was found.
+    :param created: when the records of this key were created; None if it cannot be read, empty if no record was found.
     :param sent_since: when the row was first sent, on Marketo's clock.
     """
     if not created:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _BUFFER = 1 << 20
-"""Bytes that are read of a column at a time. Otherwise a whole group of rows is read, which may be the whole file."""
+"""Bytes of a column that are read at a time. Otherwise Arrow reads a whole group of rows, perhaps the whole file."""
 
 _ROWS = 8_192
 """Rows of a column that are in memory at a time."""
@@ -25,10 +25,10 @@ _BYTES = 256 << 20
 """Bytes of a column that are in memory at a time."""
 
 LARGEST = 256 << 20
-"""Bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
+"""Most bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
 
 _MOST_UNPACKED = {"UNCOMPRESSED": 1, "SNAPPY": 24}
-"""How many times its bytes a column may unpack to. The other packings have no bound that would help."""
+"""The largest factor by which unpacking may enlarge a column. Other packings have no useful limit."""
 
 _UNREADABLE = (ValueError, OverflowError, ArithmeticError, KeyError)
 """Errors for a value that Python cannot hold. Arrow raises ValueErrors, and KeyErrors for unknown zones."""
@@ -40,14 +40,14 @@ class ParquetReader:
 
     :param path: the file's address, for errors.
     :param file: the open file.
-    :raises MarketoInvalidRequestError: it is not Parquet.
+    :raises MarketoInvalidRequestError: the file is not Parquet.
     """
 
     def __init__(self, path: Any, file: IO[bytes]) -> None:
         self._path = path
         self._opened = file
         try:
-            # Nanoseconds, in which older writers store dates, end with the year 2262 and then begin again.
+            # Older writers store dates in nanoseconds, which overflow after the year 2262.
             self._file = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False, coerce_int96_timestamp_unit="us")
         except (pa.ArrowException, OSError) as error:
             file.close()
@@ -63,8 +63,8 @@ class ParquetReader:
         Return values of a column.
 
         :param place: the column's position in ``names``.
-        :param start: the first row. Each call for a column continues behind the one before.
-        :param stop: the row behind the last.
+        :param start: the first row. Each call for a column continues where the previous call stopped.
+        :param stop: the row after the last.
         :raises MarketoInvalidRequestError: a value cannot be read. The error names file, column and row.
         """
         if place not in self._columns:
@@ -102,7 +102,7 @@ class ParquetReader:
                 )
 
     def _rows_at_once(self, name: str) -> int:
-        """Return of how many rows a column may be read at a time: a value of a dictionary may stand in each of them."""
+        """Return how many rows of a column may be read at a time: each may hold the dictionary's longest value."""
         most = 1.0
         for group, chunk in self._chunks(name):
             size = chunk.total_uncompressed_size
@@ -167,7 +167,7 @@ class _Column:
 
     def _convert(self, array: Any, start: int) -> list[Any]:
         try:
-            # Parts of a microsecond are cut off. A date that microseconds cannot hold must not become another one.
+            # Parts of a microsecond are cut off. A date that microseconds cannot hold must not become another date.
             plain = array.cast(options=pc.CastOptions(_for_python(array.type), allow_time_truncate=True))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
             plain = array
@@ -188,12 +188,12 @@ class _Column:
 
 
 def _is_of_storage(error: Exception) -> bool:
-    """Whether the file could not be read. What Arrow makes of a file's content is an OSError, too, without a number."""
+    """Whether the storage failed. Arrow also raises an OSError, but without a number, for a file's content."""
     return isinstance(error, OSError) and (error.errno is not None or isinstance(error, PermissionError))
 
 
 def _size(array: Any) -> int:
-    """Return the bytes of the values, as many times as they stand there."""
+    """Return the bytes of the values. A repeated value counts each time."""
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         return _size(array.flatten())
     if pa.types.is_struct(array.type):
@@ -207,7 +207,7 @@ def _size(array: Any) -> int:
 
 
 def _for_python(kind: Any) -> Any:
-    """Return the type whose values Python can hold: microseconds for nanoseconds, in nested values, too."""
+    """Return the type whose values Python can hold: microseconds for nanoseconds, also in nested values."""
     return next((convert(kind) for holds, convert in _CONVERSIONS if holds(kind)), kind)
 
 

@@ -1,8 +1,8 @@
 """
 The sizes of the pages of a Parquet file, read from the headers of the pages.
 
-Arrow unpacks a page whole, and believes the size in its header. A page of 20 KB may hold 2 GB, which is seen only when
-they are in memory. The facts about a column in the footer are no bound: they may say less than its pages.
+Arrow unpacks a whole page at once, and trusts the size in its header. A page of 20 KB may unpack to 2 GB, and a reader
+notices this only when they are in memory. The footer's sizes of a column are no limit: its pages may be larger.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ if TYPE_CHECKING:
 
 _WINDOW = 1 << 10
 _LARGEST_HEADER = 16 << 20
-"""Bytes. Arrow reads no longer headers; they hold the least and the greatest value of a page."""
+"""Bytes. Arrow does not read larger headers. A header holds the least and the greatest value of its page."""
 
 _DEPTH = 8
 _STOP, _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT, _UUID = range(14)
 _INTEGERS = (_I16, _I32, _I64)
 _FIXED = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8, _UUID: 16}
 _LONG = 15
-"""In place of the length of a list, which follows."""
+"""This value in the place of a list's length means that the length follows."""
 
 _UNPACKED, _PACKED = 2, 3
-"""Fields of a page's header: bytes of its content when it is unpacked, and as it lies in the file."""
+"""Fields of a page's header: the bytes of its content when unpacked, and in the file."""
 
 _DATA_PAGES = (5, 8)
 _VALUES = 1
-"""Fields of a page's header that describe a page of data, and the field in them that counts its values."""
+"""The fields of a header that a page of data has, and the field inside them that counts the values."""
 
 
 def page_sizes(file: IO[bytes], chunk: Any) -> Iterator[int]:
     """
     Yield how large each page of a column becomes when it is unpacked.
 
-    :param file: the open file. Its position is another one afterwards.
+    :param file: the open file. This function changes its position.
     :param chunk: what the footer says about the column in a group of rows.
     :raises ValueError: a header cannot be read.
     """
     starts = [chunk.data_page_offset, chunk.dictionary_page_offset or 0]
     position = min((start for start in starts if start > 0), default=0)
     end, values = position + chunk.total_compressed_size, 0
-    while position < end and values < chunk.num_values:  # as long as Arrow reads
+    while position < end and values < chunk.num_values:  # Arrow stops reading at the same point
         header, length = _header(file, position)
         packed, unpacked = _number_in(header, _PACKED), _number_in(header, _UNPACKED)
         yield unpacked
@@ -118,7 +118,7 @@ class _Thrift:
     def _skip(self, kinds: Sequence[int], count: int, depth: int) -> None:
         if depth > _DEPTH:
             raise ValueError("the header of a page is nested too deeply")
-        self._move(0 if count <= len(self._content) else count)  # each has a byte at least
+        self._move(0 if count <= len(self._content) else count)  # each item has at least one byte
         for _ in range(count):
             for kind in kinds:
                 self._value(kind, depth + 1)

@@ -1,4 +1,4 @@
-"""People in rows: the ids of the leads that a field names, such as their e-mail address."""
+"""The leads in rows: their ids, found by a field such as the e-mail address."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Fault = tuple[str, str]
 
 def with_lead_ids(client: MarketoClient, rows: Rows, column: str, lookup_field: str) -> Rows:
     """
-    Return rows with the id of the lead that each of them names, in a further column ``leadId``.
+    Return rows with a further column ``leadId``: the id of the lead that each row names.
 
     A row whose lead Marketo does not have, or has more than once, gets a fault and is not sent.
 
     :param client: the instance (``leads.get_by_filter_type``, 300 values a call).
     :param rows: the input.
-    :param column: of the input, with the values to look for.
+    :param column: column of the input, with the values to look for.
     :param lookup_field: API name of the field in which Marketo looks.
     :raises MarketoInvalidRequestError: the input lacks the column.
     """
@@ -57,13 +57,13 @@ def with_lead_ids(client: MarketoClient, rows: Rows, column: str, lookup_field: 
 
 def with_known_leads(client: MarketoClient, rows: Rows, column: str) -> Rows:
     """
-    Return the same rows, with a fault for each whose id is that of no lead.
+    Return the same rows, with a fault for each row whose id belongs to no lead.
 
-    For calls that Marketo refuses as a whole because of one lead that it does not have.
+    This is for calls that Marketo refuses as a whole because of one unknown lead.
 
     :param client: the instance (``leads.get_by_filter_type``, 300 ids a call).
     :param rows: the input.
-    :param column: of the input, with the ids.
+    :param column: column of the input, with the ids.
     :raises MarketoInvalidRequestError: the input lacks the column.
     """
     if not rows.columns:
@@ -81,12 +81,12 @@ def with_known_leads(client: MarketoClient, rows: Rows, column: str) -> Rows:
 
 def place_of(rows: Rows, column: str, name: str) -> int:
     """
-    Return the position of the column that says who is meant.
+    Return the position of the column that identifies the leads.
 
     :param rows: the input.
-    :param column: its name there.
+    :param column: the column's name in the input.
     :param name: what ``columns`` maps it to: ``lookup_field``, or ``leadId``.
-    :raises MarketoInvalidRequestError: the input lacks it.
+    :raises MarketoInvalidRequestError: the input lacks the column.
     """
     if column in rows.columns:
         return rows.columns.index(column)
@@ -115,7 +115,7 @@ class _Leads:
         return Batch(batch.rows, len(kept) + 1, column, {**faults, **batch.faults})
 
     def find(self, values: Sequence[Any]) -> tuple[list[int | None], dict[int, Fault]]:
-        """Return the id of the one lead that each value names, and the positions and faults of those that name none."""
+        """Return the lead's id for each value, and faults by position for values without exactly one lead."""
         self._look_up({plain(value): self._asked(value) for value in values if self._can_be_asked(value)})
         ids: list[int | None] = []
         faults: dict[int, Fault] = {}

@@ -29,13 +29,13 @@ class Chunk:
     """
     Rows that are sent together.
 
-    :param name: of the staged file.
-    :param sha256: of its bytes.
-    :param size: bytes.
-    :param rows: in it.
+    :param name: name of the staged file.
+    :param sha256: SHA-256 of its bytes.
+    :param size: its size in bytes.
+    :param rows: number of its rows.
     :param first: number of the first input row that it may hold, from 0.
     :param last: number of the last one.
-    :param given: SHA-256 of the file of values that the input has otherwise; empty if there is none.
+    :param given: SHA-256 of the file with the input's values where they differ from those sent; empty without one.
     """
 
     name: str
@@ -50,19 +50,19 @@ class Chunk:
 @dataclass(frozen=True)
 class ImportPlan(Serializable):
     """
-    What a staged import is going to send.
+    The plan of a staged import.
 
-    :param request: what was wanted, as plain JSON.
+    :param request: the request, as plain JSON.
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
-    :param header: API names, the key's first.
+    :param header: API names of the columns, those of the key first.
     :param key: API names of the fields that tell records apart.
     :param sources: API name to the input's column, for rejects that can be sent again; constants are not in it.
-    :param rows: that the input had.
+    :param rows: rows that the input had.
     :param superseded: rows whose key came again later.
     :param rejected: rows that Marketo could not have taken.
-    :param chunks: what is sent.
+    :param chunks: the chunks to send.
     :param files: address of each input file, and how many rows were read before it.
-    :param long: API name to values that are longer than the field.
+    :param long: API name to the number of values that are longer than the field.
     """
 
     VERSION: ClassVar[int | None] = 1
@@ -85,7 +85,7 @@ class ImportPlan(Serializable):
         return CSV if self.transport == "bulk" else JSONL
 
     def to_bytes(self) -> bytes:
-        """Write it down for another process."""
+        """Return the plan as bytes, for another process."""
         return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":")).encode()
 
     @classmethod
@@ -121,11 +121,11 @@ def numbers(chunk: Chunk, left_out: NumberSet) -> Sequence[int]:
 
 def without(form: str, data: bytes, rows: int, positions: Sequence[int]) -> bytes:
     """
-    A chunk without some of its rows.
+    Return a chunk without some of its rows.
 
-    :param data: what :func:`encode_rows` wrote, behind the header of a CSV file.
-    :param rows: in it.
-    :param positions: of those that go, from 0.
+    :param data: what :func:`encode_rows` wrote; for CSV with the header before it.
+    :param rows: the number of rows in the chunk.
+    :param positions: positions of the rows to leave out, from 0.
     """
     kept = bytearray(b"\1") * rows
     for at in positions:
@@ -143,7 +143,7 @@ def encode_rows(form: str, columns: Sequence[Sequence[Any]]) -> bytes:
 
 
 def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
-    """Encode rows for staging, each for itself: CSV with LF and quotes where needed, or a JSON list on a line."""
+    """Encode rows for staging, one by one: CSV with LF and quotes where needed, or a JSON list on a line."""
     if form == CSV:
         rows = zip(*map(_cells, columns), strict=True)
         return [f"{line}\n".encode() for line in map(",".join, rows)]
@@ -151,7 +151,7 @@ def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
 
 
 def _cells(column: Sequence[Any]) -> Sequence[str]:
-    """Encode a column for CSV. Most columns have nothing to quote, which one look at all values shows."""
+    """Encode a column for CSV. One look at all values mostly shows that nothing needs quotes."""
     together = joined(column)
     if together is None:  # numbers, and None for no value
         column = ["" if value is None else str(value) for value in column]
@@ -178,12 +178,12 @@ def verified(chunk: Chunk, data: bytes | None) -> bytes:
     """
     Return a chunk's bytes, if they are those that were staged.
 
-    :raises MarketoDataError: they are not.
+    :raises MarketoDataError: the bytes are gone or have changed.
     """
     if data is None or digest(data) != chunk.sha256:
         raise MarketoDataError(
             f"staged chunk {chunk.name} is {'gone' if data is None else 'not what was staged'}",
-            remedy="Nothing of it was sent by this try. Keep the staging folder until the task has succeeded; to start"
+            remedy="This try sent nothing of it. Keep the staging folder until the task has succeeded; to start"
             " over with what the source holds now, delete the task's folder under staging and clear the task.",
         )
     return data

@@ -24,21 +24,21 @@ _LONGEST_CORRELATION = 200
 
 
 class QueryWork(ImportWork):
-    """Rows of a query by sync, bulk import or data ingestion."""
+    """Imports the rows of a query by sync, bulk import or data ingestion."""
 
     def request(self) -> ImportRequest:
-        """Return what is wanted, with the only transport there is, or any that takes the rows."""
+        """Return the request, with the only possible transport, or else with one that takes the rows."""
         return self._request_by(_only_transport(self.arguments) or SYNC)
 
     def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
-        """Choose the transport by the number of rows, where the arguments leave a choice."""
+        """Choose the transport by the number of rows, if the arguments leave a choice."""
         transport = _only_transport(self.arguments)
         if transport is None:
             transport, rows = choose(rows, self.arguments["latency"])
         return self._request_by(transport), rows
 
     def parameters(self) -> dict[str, Any]:
-        """Return what only data ingestion takes."""
+        """Return the parameters that only data ingestion takes."""
         lookup_field = self.arguments["lookup_field"]
         return {
             "munchkin_id": self._client.instance,

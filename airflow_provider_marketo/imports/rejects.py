@@ -29,10 +29,10 @@ class RejectRow:
     A row with what became of it.
 
     :param outcome: ``rejected``, ``warned`` or ``unknown``.
-    :param code: Marketo's, or our own word.
+    :param code: Marketo's code, or one of our own.
     :param message: why.
-    :param number: of the input row, from 0; None where Marketo's report does not say which row it was.
-    :param values: of the row, in the order of the header.
+    :param number: the number of the input row, from 0; None if Marketo's report does not say which row it was.
+    :param values: values of the row, in the order of the header.
     """
 
     outcome: str
@@ -64,9 +64,9 @@ class RejectWriter:
     """
     Writes one part while the input is read.
 
-    :param area: where it is staged.
-    :param name: of the part.
-    :param plan: names and places of the rows.
+    :param area: where the part is staged.
+    :param name: name of the part.
+    :param plan: the plan, for the names of columns and the places of rows.
     """
 
     def __init__(self, area: Staging, name: str, plan: ImportPlan) -> None:
@@ -98,26 +98,26 @@ def publish_table(
     folder: OutputFolder, name: str, file_format: str, parts: Iterable[bytes], columns: Sequence[str]
 ) -> str | None:
     """
-    Put the parts of a table together.
+    Publish the parts of a table as one file.
 
     :param folder: where the table goes.
-    :param name: of the file, without its extension.
+    :param name: name of the file, without its extension.
     :param file_format: ``jsonl`` or ``parquet``.
     :param parts: what :func:`encode_lines` and :class:`RejectWriter` wrote, in blocks of whole lines.
-    :param columns: of the input, for a table of Parquet.
-    :return: the file's address; None if there is nothing in it.
+    :param columns: columns of the input, for a table of Parquet.
+    :return: the file's address; None if the table is empty.
     """
     name = FORMATS[file_format].file_name(name)
     with folder.staging() as area:
         with area.open(name) as file:
-            if file_format == "jsonl":  # as the parts are already
+            if file_format == "jsonl":  # the parts have this format already
                 written = sum(map(file.write, parts))
             else:
                 kinds = dict.fromkeys((*columns, *_COLUMNS), STRING) | {f"{OUR_COLUMNS}row": INTEGER}
                 records = (json.loads(line) for part in parts for line in part.splitlines())
                 written = FORMATS[file_format].write(file, kinds, records)
         if not written:
-            folder.delete(name)  # of an earlier try
+            folder.delete(name)  # an earlier try may have written it
             return None
         area.publish([name])
     return f"{folder.url}/{name}"

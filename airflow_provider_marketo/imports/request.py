@@ -1,4 +1,4 @@
-"""What an author asks for, checked before a call is spent."""
+"""The request for an import, checked before the first call."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from airflow_provider_marketo.imports.targets import ACTIVITY_TYPE_ID, BULK, LEA
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"
 RESEND = "resend"
 POLICIES = ("on_lost_upload", "max_reject_ratio", "rejects_format")
-"""Members that an author may change while rows are staged."""
+"""Members that an author may change after rows are staged."""
 
 _SOURCES = ("source", "source_format", "delimiter", "sql", "sql_conn_id", "parameters", "lead_ids")
 """Members that name the input. Records are not among them, so no lead's data is stored."""
@@ -41,15 +41,15 @@ _DESTINATION = (
 @dataclass(frozen=True)
 class ImportRequest(Serializable):
     """
-    What is wanted. Names and meanings are those of the operators' arguments; values are rendered.
+    The wanted import. Names and meanings are those of the operators' arguments; values are rendered.
 
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
-    :param source: names where the rows come from, so that a task whose author has changed that is noticed.
-    :param activity: what Marketo says of ``activity_type``: ``id``, ``apiName`` and ``primary``, the API name of its
-        primary attribute; None until it was asked.
-    :param carries: names of values that are staged with a record and no field of it.
-    :param once_by: of these, those that tell records apart besides the key.
-    :param on_lost_upload: None for the default: resend what may run twice, stop where it may fire campaigns twice.
+    :param source: digest of the arguments that name the input; it shows whether the author has changed them.
+    :param activity: Marketo's description of ``activity_type``: ``id``, ``apiName`` and ``primary``, the API name of
+        its primary attribute; None until Marketo has described it.
+    :param carries: names of values that are staged with a record but are not fields of it.
+    :param once_by: names among ``carries``; their values tell records with the same key apart.
+    :param on_lost_upload: None for the default: resend rows if a repetition is harmless, otherwise stop.
     """
 
     VERSION: ClassVar[int] = 1
@@ -111,10 +111,11 @@ class ImportRequest(Serializable):
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any], **decided: Any) -> ImportRequest:
         """
-        Return what an operator asks for.
+        Return the request that an operator's arguments make.
 
-        :param arguments: of the operator, converted. Those of this class's names count; None stands for the default.
-        :param decided: what the caller has decided in their place.
+        :param arguments: the operator's arguments, converted. Those that this class does not name are ignored. None
+            stands for the default.
+        :param decided: values that the caller has decided; they replace those of the arguments.
         """
         wanted = {each.name: arguments.get(each.name) for each in fields(cls)}
         wanted["source"] = hashlib.sha256(repr([arguments.get(name) for name in _SOURCES]).encode()).hexdigest()[:16]
@@ -123,30 +124,30 @@ class ImportRequest(Serializable):
 
     @property
     def target(self) -> Target:
-        """The row of the table that says where rows go."""
+        """The entry of the table of targets that says where the rows go."""
         return target(self.object_type, self.transport)
 
     @property
     def once(self) -> bool:
-        """Whether a call that ran twice would do its work twice."""
+        """Whether Marketo would do the work twice if a call ran twice."""
         return self.action == CREATE_DUPLICATE or any(stage.once for stage in self.target.stages)
 
     @property
     def looked_up(self) -> str | None:
-        """The field by which leads are looked up; None if they come by their ids."""
+        """The field by which leads are looked up; None if the rows have the leads' ids."""
         by_id = self.lookup_field in (None, LEAD_ID)
         return self.lookup_field if self.target.finds_leads and not by_id else None
 
     @property
     def carried(self) -> set[str]:
-        """Names of what is staged with a record and not sent as its field."""
+        """Names of the values that are staged with a record and are not sent as its fields."""
         return {*self.carries, *([self.looked_up] if self.looked_up is not None else ())} - {LEAD_ID}
 
     def mapping(self, columns: Sequence[str]) -> dict[str, str]:
         """
-        Return which column of the input goes into which field.
+        Return the fields that the columns of the input go into, by column.
 
-        :param columns: of the input; those that this provider adds to its tables of rejects are left out.
+        :param columns: columns of the input. Columns that this provider adds to its tables of rejects are left out.
         """
         wanted = self.columns
         if wanted is None:
@@ -157,12 +158,12 @@ class ImportRequest(Serializable):
 
     @property
     def fixed(self) -> dict[str, Any]:
-        """API name to the value that every row gets."""
+        """The values that every row gets, by the API name of the field."""
         given = {self._sent_as(name): value for name, value in self.constants.items()}
         return given if self.activity is None else {**given, ACTIVITY_TYPE_ID: self.activity["id"]}
 
     def _sent_as(self, name: str) -> str:
-        """Adobe has one name for the primary attribute of every activity type."""
+        """Return the API name; Adobe has one name for the primary attribute of every activity type."""
         return PRIMARY_VALUE if self.activity is not None and name == self.activity["primary"] else name
 
     @property
@@ -185,10 +186,10 @@ class ImportRequest(Serializable):
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
     def differs(self, staged: Mapping[str, Any]) -> bool:
-        """Whether an earlier try staged something else, its policies and its choice of a transport aside."""
+        """Whether an earlier try staged another request. Policies, destination and transport may differ."""
         passing = {*POLICIES, *_DESTINATION, "transport", "activity"}
         return any(staged.get(name) != value for name, value in self.to_dict().items() if name not in passing)
 
     def describe(self) -> str:
-        """Describe it for logs."""
+        """Describe the request for logs."""
         return f"{self.custom_object or self.object_type} by {self.transport}"

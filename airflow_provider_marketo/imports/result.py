@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TypedDict
 
 RESULT_VERSION = 1
-"""Raised when a member changes its meaning or goes; new members do not raise it."""
+"""It grows when a member changes its meaning or is removed. New members do not change it."""
 
 
 class ImportDetails(TypedDict, total=False):
     """
-    What only some imports say.
+    Parts of the result that only some imports have.
 
-    :param members_before: of a mirrored list: how many leads were in it.
-    :param removed: of a mirrored list: how many leads were removed from it.
-    :param campaign_id: of a campaign for rows: its id.
-    :param campaign: of a campaign for rows: its name, None if nothing was left to send.
-    :param leads: of a campaign for rows: how many people the audience had.
-    :param groups_sent: of a campaign for rows: calls that this try made.
-    :param groups_sent_earlier: of a campaign for rows: calls that earlier tries had made.
-    :param sent_before: of a campaign for rows: rows that an earlier run had sent, among those superseded.
-    :param correlation_id: of data ingestion: with ``/`` and a chunk's name, the ``X-Correlation-Id`` of its calls.
+    :param members_before: mirrored lists only: how many leads were in the list.
+    :param removed: mirrored lists only: how many leads were removed from the list.
+    :param campaign_id: campaigns for rows only: id of the campaign.
+    :param campaign: campaigns for rows only: name of the campaign; None if nothing was left to send.
+    :param leads: campaigns for rows only: how many people the audience had.
+    :param groups_sent: campaigns for rows only: calls that this try made.
+    :param groups_sent_earlier: campaigns for rows only: calls that earlier tries had made.
+    :param sent_before: campaigns for rows only: rows that an earlier run had sent, among those superseded.
+    :param correlation_id: data ingestion only: with ``/`` and a chunk's name, the ``X-Correlation-Id`` of its calls.
     """
 
     members_before: int
@@ -38,22 +38,22 @@ class ImportResult(ImportDetails):
     """
     The account of an import. Every row that entered is in exactly one of the counts from ``accepted`` to ``submitted``.
 
-    :param version: of this shape, :data:`RESULT_VERSION`.
+    :param version: the version of this shape, :data:`RESULT_VERSION`.
     :param object_type: what was imported; ``list_add`` or ``list_remove`` for members of a static list.
     :param custom_object: API name of the custom object type, or None.
     :param transport: ``bulk``, ``sync`` or ``ingestion``.
-    :param rows: that the input had.
-    :param accepted: imported.
-    :param warned: imported, with a warning.
-    :param rejected: not imported, with a reason.
-    :param superseded: a later row has the same key.
-    :param unknown: may or may not be in Marketo.
-    :param submitted: handed to data ingestion, which reports elsewhere.
-    :param created: of the accepted rows, where Marketo tells.
-    :param updated: of the accepted rows, where Marketo tells.
+    :param rows: rows that the input had.
+    :param accepted: rows that were imported.
+    :param warned: rows that were imported with a warning.
+    :param rejected: rows that were not imported, for a known reason.
+    :param superseded: rows that were not sent because a later row has the same key.
+    :param unknown: rows that may or may not be in Marketo.
+    :param submitted: rows that data ingestion has taken; it reports their outcome elsewhere.
+    :param created: accepted rows that created a record, if Marketo reports this.
+    :param updated: accepted rows that updated a record, if Marketo reports this.
     :param long_values: API name to the number of values that are longer than the field.
-    :param chunks: in which the rows were sent.
-    :param calls: that sent rows, over all tries.
+    :param chunks: chunks in which the rows were sent.
+    :param calls: calls that sent rows, over all tries.
     :param batch_ids: ids of the bulk imports.
     :param rejects: address of the table of rejected and unknown rows, or None.
     :param warnings: address of the table of rows that were imported with a warning, or None.

@@ -31,7 +31,7 @@ BATCH_BYTES = 64 << 20
 """Bytes of lines after which a batch ends early: a packed file of a megabyte may hold gigabytes."""
 
 LONGEST_CELL = 64 << 20
-"""Python's csv module gives up at 128 KB; a cell that is too long for Marketo has to be a reject, not a crash."""
+"""Most bytes of a cell; Python's csv module takes 128 KB. A cell too long for Marketo is a reject, not a crash."""
 
 _TOO_LONG = f"the line is longer than {LONGEST_CELL >> 20} MB"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -52,7 +52,7 @@ _OTHER_KINDS: Sequence[tuple[bytes, str, str]] = (
     (b"\xff\xfe", "is UTF-16", "Save it as UTF-8."),
     (b"\xfe\xff", "is UTF-16", "Save it as UTF-8."),
 )
-"""Beginnings of files that are taken for text: what they say, and what to do."""
+"""Signs of a file that is not UTF-8 text: its first bytes, what the file is, and what to do."""
 _MAGIC = "*?["
 
 
@@ -81,7 +81,7 @@ class Batch(Sequence[Sequence[Any]]):
 
     @classmethod
     def of(cls, columns: Sequence[Sequence[Any]]) -> Batch:
-        """Return the batch of columns of one length."""
+        """Return a batch of columns, which have equal lengths."""
         return cls(len(columns[0]) if columns else 0, len(columns), columns.__getitem__)
 
     def reordered(self, order: Sequence[int | None]) -> Batch:
@@ -150,8 +150,8 @@ class FileOptions:
     """
     How files are read.
 
-    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None to go by the names.
-    :param delimiter: between the cells of a csv file; None for a comma, or a tab in a tsv file.
+    :param file_format: ``csv``, ``tsv``, ``jsonl`` or ``parquet``; None to decide by the files' names.
+    :param delimiter: the text between the cells of a csv file; None for a comma, or a tab in a tsv file.
     :param wanted: names of the columns that are used; None for all. Others may be missing or new in some of the files.
     """
 
@@ -175,9 +175,9 @@ def from_files(
     Return the rows of files: csv and tsv (UTF-8, with a header), jsonl and parquet; each perhaps gzipped.
 
     :param source: a path, URL, glob or ``ObjectStoragePath``, or a list of them. A glob may find nothing.
-    :param file_format: as in :class:`FileOptions`, like the following ones.
-    :param delimiter: between the cells of a csv file.
-    :param wanted: names of the columns that are used.
+    :param file_format: see :class:`FileOptions`.
+    :param delimiter: see :class:`FileOptions`.
+    :param wanted: see :class:`FileOptions`.
     :raises MarketoInvalidRequestError: a file is missing, is not what its name says, or has other columns than the
         first one.
     """
@@ -201,7 +201,7 @@ def _found(source: Any) -> list[Any]:
     text = str(source)
     try:
         path = ObjectStoragePath(text)
-        if path.exists():  # a file is read by its name, whatever signs are in it
+        if path.exists():  # a file of exactly this name, even if it looks like a pattern
             return [path]
         if not _is_pattern(path.path):
             raise _refused(f"there is no file {text}")
@@ -210,7 +210,7 @@ def _found(source: Any) -> list[Any]:
         return [ObjectStoragePath(f"{prefix}{name.lstrip('/')}" if prefix else name) for name in names]
     except MarketoInvalidRequestError:
         raise
-    except Exception as error:  # each kind of storage has its own
+    except Exception as error:  # each kind of storage has errors of its own
         raise unavailable(text, error) from error
 
 
@@ -219,7 +219,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def _with_literal_folders(path: ObjectStoragePath) -> str:
-    """Return a pattern in which the folders that exist under their names stand for themselves, as ``EU [2026]``."""
+    """Return a pattern in which the names of existing folders, such as ``EU [2026]``, match literally."""
     names = path.path.split("/")
     escaped = list(names)
     for at, name in enumerate(names[:-1]):
@@ -249,13 +249,13 @@ def refuse_repeated(
     where: str, columns: Sequence[str], wanted: Set[str] | None = None, parameter: str = "source"
 ) -> None:
     """
-    Refuse a column that is there twice: the author has not said which one counts.
+    Refuse a column that the input has twice: the author has not said which one counts.
 
     :param where: the input, for the error.
     :param columns: names of its columns.
     :param wanted: names of those that are used; None for all.
     :param parameter: the argument that gives the input.
-    :raises MarketoInvalidRequestError: a column that is used is there twice.
+    :raises MarketoInvalidRequestError: the input has a used column twice.
     """
     twice = sorted(name for name, count in Counter(columns).items() if count > 1 and (wanted is None or name in wanted))
     if twice:
@@ -335,7 +335,7 @@ def _delimited(path: Any, packed: bool, file: IO[bytes], delimiter: str, *, gues
 
 
 def _check_header(path: Any, header: Sequence[str], delimiter: str, *, guess: bool) -> None:
-    """:raises MarketoInvalidRequestError: the first line does not name the columns."""
+    """Raise MarketoInvalidRequestError if the first line does not name the columns."""
     if not header:
         raise _refused(f"{path} is empty: it has no header", remedy="A file without rows still needs its header.")
     if any(_ADDRESS.fullmatch(name) for cell in header for name in re.split(r"[;\t|,\s]", cell)):
@@ -379,7 +379,7 @@ class _Counted(Generic[Line]):
         """
         Return the next rows: some thousands, or fewer if they have many bytes.
 
-        :param rows: what is made of these lines.
+        :param rows: the rows that are parsed from these lines.
         """
         self._taken = 0
         found = []
@@ -399,7 +399,7 @@ def _lines(text: IO[str]) -> Iterator[str]:
 
 
 def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInvalidRequestError:
-    """Read the file again to find the line."""
+    """Return the error for a row with another number of cells than the header; find its line by reading again."""
     with _opened(path, packed) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
@@ -412,7 +412,7 @@ def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInval
 
 def _unreadable(path: Any, packed: bool, line: int, error: Exception) -> MarketoInvalidRequestError:
     if not isinstance(error, UnicodeDecodeError):
-        line += str(error) == _TOO_LONG  # the reader has not counted it
+        line += str(error) == _TOO_LONG  # the reader has not counted this line
         return _refused(f"{path}, line {line}: {error}")
     with _opened(path, packed) as file:
         begins = 0
@@ -430,9 +430,9 @@ def _not_text(path: Any, line: int, data: bytes, where: str) -> MarketoInvalidRe
     """
     Return the error for a line that is not UTF-8.
 
-    :param line: its number.
+    :param line: the line's number.
     :param data: the line.
-    :param where: the byte that is not.
+    :param where: the first byte that is not UTF-8, in words.
     """
     for mark, what, remedy in _OTHER_KINDS if line == 1 else ():
         if data.startswith(mark):
@@ -463,7 +463,7 @@ def _jsonl(path: Any, file: IO[bytes], options: FileOptions) -> Table:
                     if new:
                         raise _refused(
                             f"{path}, line {number}: {', '.join(new)} is in none of the first"
-                            f" {announced} rows, which say what the columns are",
+                            f" {announced} rows, which define the columns",
                             remedy="Write every column into the first line, with null where it has no value.",
                         )
                     records.append(record)
@@ -487,7 +487,7 @@ def _object(path: Any, number: int, line: bytes) -> dict[str, Any]:
 
 def _parquet(path: Any, file: IO[bytes]) -> Table:
     reader = ParquetReader(path, file)
-    # The file is open as long as a batch is there to be asked for its columns.
+    # The file stays open while a batch may still read columns from it.
     batches = (
         Batch(stop - start, len(reader.names), partial(reader.values, start=start, stop=stop))
         for start in range(0, reader.rows, BATCH_ROWS)

@@ -1,4 +1,4 @@
-"""A staged import in the hands of one try: its chunks, their states, and the tables at its end."""
+"""A staged import during one try: its chunks, their states, and the tables of rejects and warnings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LINES = 1_000
 
 
 def plan_name(sha256: str) -> str:
-    """Return the name of a plan's file. A plan never changes: a changed one gets another name."""
+    """Return the name of a plan's file. A plan's file never changes: a changed plan gets another name."""
     return f"plan-{sha256[:16]}.json"
 
 
@@ -48,7 +48,7 @@ class ImportOutcome:
     The end of an import.
 
     :param result: what the task returns.
-    :param error: what it fails with although everything was sent.
+    :param error: the error that ends the task although everything was sent; None if the task succeeds.
     """
 
     result: ImportResult
@@ -56,7 +56,7 @@ class ImportOutcome:
 
     @property
     def final(self) -> bool:
-        """Whether no later try needs what was staged."""
+        """Whether no later try needs the staged files."""
         return not isinstance(self.error, MarketoRowsUnknownError)
 
 
@@ -64,11 +64,11 @@ class StagedImport:
     """
     Keeps the states of the chunks, and settles their rows.
 
-    :param plan: what is sent.
-    :param keeper: its progress.
+    :param plan: the plan of the import.
+    :param keeper: keeps the import's progress.
     :param staging: the folder with the chunks of this task instance.
     :param rejects_folder: where tables of rejects go.
-    :param table: their name: the same for every try of a task instance.
+    :param table: the tables' name: the same for every try of a task instance.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class StagedImport:
 
     @property
     def chunks(self) -> Sequence[Chunk]:
-        """In the order of the input."""
+        """The chunks, in the order of the input."""
         return self.plan.chunks
 
     def state(self, chunk: Chunk) -> ChunkState:
@@ -104,7 +104,7 @@ class StagedImport:
 
     def put(self, chunk: Chunk, state: ChunkState) -> None:
         """
-        Write a chunk's state down.
+        Save a chunk's state.
 
         :raises MarketoStoppedError: this process must not continue.
         """
@@ -116,7 +116,7 @@ class StagedImport:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Write the states that are put meanwhile down at once, at the end: each write is an exchange with Airflow."""
+        """Save the states put inside this block in one write at its end: each write is an exchange with Airflow."""
         self._together, self._is_behind = True, False
         try:
             yield
@@ -146,10 +146,10 @@ class StagedImport:
 
     def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[RejectRow] = ()) -> None:
         """
-        Write down what became of a chunk's rows.
+        Save what became of a chunk's rows.
 
         :param end: ``done``, or ``lost``.
-        :param account: of all its rows.
+        :param account: account of all its rows.
         :param lines: rows for the tables.
         """
         account.check(chunk.rows)
@@ -160,7 +160,7 @@ class StagedImport:
             if found:
                 self._staging.write(_part(table, chunk), rejects.encode_lines(self.plan, found))
             elif self.state(chunk).resent:
-                self._staging.delete(_part(table, chunk))  # of the time before
+                self._staging.delete(_part(table, chunk))  # the chunk may have been settled before
         changed = self.state(chunk)
         changed.state, changed.account = end, account
         self.put(chunk, changed)
@@ -169,8 +169,8 @@ class StagedImport:
         """
         Return lines with the values of the input instead of those that were sent.
 
-        Without the file of these values, or with a damaged one, lines keep what was sent: a task whose rows are in
-        Marketo already must still come to its account.
+        If the file of these values is missing or damaged, lines keep the values that were sent: a task whose rows are
+        in Marketo already must still be able to finish.
         """
         if not lines or not chunk.given:
             return lines
@@ -195,7 +195,7 @@ class StagedImport:
         self.settle(chunk, state.LOST, Account(unknown=chunk.rows), lines)
 
     def reopen(self, chunk: Chunk) -> None:
-        """Have a chunk's import asked again for what became of its rows."""
+        """Let this try ask Marketo again what became of a chunk's rows."""
         for table in _TABLES:
             self._staging.delete(_part(table, chunk))
         before = self.state(chunk)
@@ -203,7 +203,7 @@ class StagedImport:
 
     def answer(self, *, sent: bool) -> None:
         """
-        Take a person's word for the chunks whose answers were lost.
+        Accept a person's decision about the chunks whose answers were lost.
 
         :param sent: whether their rows are in Marketo. If not, they are sent again.
         """
@@ -226,7 +226,7 @@ class StagedImport:
         return self.request.target.stages[0].operation
 
     def split(self, chunk: Chunk) -> None:
-        """Replace a chunk that is too large for Marketo by two."""
+        """Replace a chunk that is too large for Marketo with two chunks."""
         numbers, rows = self.numbers(chunk), self.rows(chunk)
         given_values = self._staging.read(given.file_name(chunk.name))
         parts = []
@@ -253,9 +253,9 @@ class StagedImport:
         """
         Publish the tables and check the account.
 
-        If no row is unknown the end is written down: a task that is killed during its cleanup has nothing to send.
+        If no row is unknown, the result is saved: after a kill during the cleanup, the next try then sends nothing.
 
-        :param details: what only some imports say.
+        :param details: parts of the result that only some imports have.
         """
         self.keeper.check()
         account = state.total(self.state(chunk).account for chunk in self.chunks)
@@ -329,9 +329,9 @@ class StagedImport:
                 lost=f"{counted(account.unknown, 'row')} of {self.request.describe()}" if all_lost else "",
                 instance=self.keeper.progress.fingerprint.rpartition(":")[0],
                 operation=self._operation,
-                remedy=f"{'Clear the task: it asks Marketo again for their reports. ' if untold else ''}Look whether"
-                f" they are there. To send them once more, {allow}clear the task; what was staged is kept for that. All"
-                " other rows were sent.",
+                remedy=f"{'Clear the task: it asks Marketo again for their reports. ' if untold else ''}Check in"
+                f" Marketo whether they exist. To send them once more, {allow}clear the task; the staged rows are kept."
+                " All other rows were sent.",
             )
         rejected = account.rejected
         allowed = self.request.max_reject_ratio

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 BULK_CHUNK_BYTES = 9_990_000
-"""Marketo takes files of less than 10 MB. This limit fits both meanings of a megabyte, and leaves room for the form."""
+"""Marketo takes files below 10 MB. This fits both meanings of a megabyte, and leaves room for the multipart form."""
 
 CALL_BYTES = 1_000_000
 """Most bytes of the body of a call; Marketo takes 1 MB."""
@@ -53,9 +53,9 @@ class ChunkLimits:
     """
     How large chunks may be.
 
-    :param rows: most rows in a chunk; None for any number.
-    :param size: most bytes in a chunk.
-    :param row: most bytes in a row.
+    :param rows: largest number of rows in a chunk; None for any number.
+    :param size: largest number of bytes in a chunk.
+    :param row: largest number of bytes in a row.
     """
 
     rows: int | None
@@ -68,12 +68,12 @@ BULK = ChunkLimits(rows=None, size=BULK_CHUNK_BYTES, row=BULK_CHUNK_BYTES)
 
 class ChunkWriter:
     """
-    Writes rows into one staged file after the other. A row is never split.
+    Writes rows into staged files, one after the other. A row is never split.
 
     :param area: where files are staged.
-    :param form: how rows are written.
-    :param header: API names.
-    :param limits: of a chunk.
+    :param form: the form in which rows are written.
+    :param header: API names of the columns.
+    :param limits: limits of a chunk.
     """
 
     def __init__(self, area: Staging, form: str, header: Sequence[str], limits: ChunkLimits) -> None:
@@ -97,10 +97,10 @@ class ChunkWriter:
         """
         Write rows into the open chunk, and into new ones as needed.
 
-        :param rows: their numbers in the input.
-        :param columns: their values.
-        :param given: the values of the input that these stand for; None for a column without any.
-        :return: positions of rows that are larger than a chunk may be, and were not written.
+        :param rows: numbers of the rows in the input.
+        :param columns: the encoded values, by column.
+        :param given: the values in the input, by column; None for a constant.
+        :return: positions of rows that were not written, because they are larger than a chunk may be.
         """
         lines = encode_lines(self._form, columns)
         too_large = self._too_large(lines)
@@ -198,10 +198,10 @@ class Stager:
 
     :param area: where files are staged.
     :param rows: the input.
-    :param layout: position in the input, or None for a constant, and field.
-    :param constants: API name to the value of every row.
-    :param plan: as far as it is known; its key comes first in the layout.
-    :param limits: of a chunk.
+    :param layout: for each column its position in the input (None for a constant) and its field.
+    :param constants: API name to the value that every row gets.
+    :param plan: the plan, as far as it is known; its key comes first in the layout.
+    :param limits: limits of a chunk.
     :param required: names of fields that every record needs besides its key.
     """
 
@@ -226,7 +226,7 @@ class Stager:
             for at, (_, field) in enumerate(layout)
             if at < self._key or field.name in required
         }
-        # The list of files grows while the input is read, and rejects want to know where they stand.
+        # The list of files grows while the input is read; the table of rejects names the file of each row.
         self._plan = replace(plan, files=rows.files)
         self._encoders = [Column(field, plan.form == CSV, at < self._key) for at, (_, field) in enumerate(layout)]
         self._constants = {
@@ -251,9 +251,10 @@ class Stager:
         """
         Read and stage everything.
 
-        :param on_duplicates: ``last`` wins, or ``fail``.
+        :param on_duplicates: ``last`` to send the last row of a key, or ``fail``.
         :return: the plan. Nothing is published yet.
-        :raises MarketoInvalidRequestError: the input cannot be read, or has duplicates that it must not have.
+        :raises MarketoInvalidRequestError: the input cannot be read, or has duplicates and ``on_duplicates`` is
+            ``fail``.
         """
         try:
             for batch in self._rows.batches:
@@ -289,7 +290,7 @@ class Stager:
 
     @property
     def null_words(self) -> dict[str, int]:
-        """API name to values that are the word ``null``."""
+        """The number of values that are the word ``null``, by API name."""
         return count_by_field(self._encoders, "null_words")
 
     def _take(self, batch: Batch) -> None:
@@ -325,7 +326,7 @@ class Stager:
             self._index.add(rows, [self._comparable(at, column) for at, column in enumerate(columns[: self._key])])
 
     def _comparable(self, at: int, values: Sequence[Any]) -> Sequence[Any]:
-        """Marketo ignores the case of letters in e-mail addresses; in a Salesforce id it counts."""
+        """Return values as Marketo compares them: it ignores case in e-mail addresses, but not in Salesforce ids."""
         return list(map(str.lower, values)) if self._layout[at][1].type == "email" else values
 
     def _without_faults(

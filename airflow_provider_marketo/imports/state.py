@@ -16,7 +16,7 @@ STAGED, SENDING, QUEUED, DONE, LOST, UNTOLD = "staged", "sending", "queued", "do
 """A chunk's states.
 
 ``sending`` is written down before a byte leaves: a try that finds it knows that the answer was lost. A chunk that is
-``lost`` is sent again only if its author says so. Of a chunk that is ``untold`` Marketo did not say what became of some
+``lost`` is sent again only if the author says so. For an ``untold`` chunk, Marketo did not say what became of some
 rows, although its import has ended: the next try asks again."""
 
 
@@ -25,14 +25,14 @@ class Account(Serializable):
     """
     What became of rows. Every row that entered is in exactly one of the first six counts.
 
-    :param accepted: imported.
-    :param warned: imported, with a warning.
-    :param rejected: not imported, with a reason.
-    :param superseded: a later row has the same key.
-    :param unknown: may or may not be in Marketo.
-    :param submitted: handed to data ingestion, which reports elsewhere.
-    :param created: of the accepted, where Marketo tells.
-    :param updated: of the accepted, where Marketo tells.
+    :param accepted: rows that were imported.
+    :param warned: rows that were imported with a warning.
+    :param rejected: rows that were not imported, for a known reason.
+    :param superseded: rows that were not sent because a later row has the same key.
+    :param unknown: rows that may or may not be in Marketo.
+    :param submitted: rows that data ingestion has taken; it reports their outcome elsewhere.
+    :param created: accepted rows that created a record, if Marketo reports this.
+    :param updated: accepted rows that updated a record, if Marketo reports this.
     """
 
     SPARSE: ClassVar[bool] = True
@@ -47,7 +47,7 @@ class Account(Serializable):
 
     @property
     def rows(self) -> int:
-        """All rows that it accounts for."""
+        """The number of rows in the account."""
         return self.accepted + self.warned + self.rejected + self.superseded + self.unknown + self.submitted
 
     def __add__(self, other: Account) -> Account:
@@ -57,8 +57,8 @@ class Account(Serializable):
         """
         Check that every row is accounted for.
 
-        :param rows: how many entered.
-        :raises MarketoDataError: the account has more or fewer.
+        :param rows: how many rows entered.
+        :raises MarketoDataError: the account has more or fewer rows.
         """
         if self.rows != rows:
             raise MarketoDataError(
@@ -74,11 +74,11 @@ class ChunkState(Serializable):
 
     :param state: one of the words above.
     :param batch_id: Marketo's id of its import.
-    :param account: of its rows, when it is done or lost.
+    :param account: account of its rows, when it is done or lost.
     :param resent: whether it was sent before, with an unknown outcome.
-    :param reopened: whether Marketo is asked once more for what it did not tell an earlier try.
+    :param reopened: whether this try asks Marketo again about rows whose outcome an earlier try did not learn.
     :param losses: how often the answer to its upload was lost.
-    :param sent_at: when it was first sent, on Marketo's clock, ISO 8601: an older record was not created by it.
+    :param sent_at: when it was first sent, on Marketo's clock, ISO 8601. It did not create any older record.
     """
 
     SPARSE: ClassVar[bool] = True
@@ -100,12 +100,12 @@ class ImportProgress(kept.Progress):
     """
     The progress of an import.
 
-    :param plan: SHA-256 of the plan, and with it of every chunk.
-    :param chunks: name to state of chunks that are no longer merely staged.
+    :param plan: SHA-256 of the plan, which has the SHA-256 of every chunk.
+    :param chunks: chunk name to state, without chunks that are only staged.
     :param calls: calls made to send rows, over all tries.
     :param result: what the task returns, once every chunk is done.
-    :param host: of the process that staged the rows.
-    :param error: what it fails with although everything was sent, as ``MarketoError.to_dict`` describes it.
+    :param host: the host of the process that staged the rows.
+    :param error: the error that ends the task although everything was sent, in the form of ``MarketoError.to_dict``.
     """
 
     plan: str = ""

@@ -55,11 +55,11 @@ class SyncImport:
     """
     One try of an import.
 
-    :param staged: what is staged.
+    :param staged: the staged import.
     :param client: the instance.
     :param parallel: calls at once.
-    :param values: of parameters that are not the request's, by the names that stages use.
-    :param there: whether a record is where it should be already, and needs no call.
+    :param values: values of parameters that are not in the request, by the names that stages use.
+    :param there: returns whether a record is already in its list, so that it needs no call.
     :param clock: the time.
     """
 
@@ -92,9 +92,9 @@ class SyncImport:
         """
         Send every chunk that is not done.
 
-        Only this thread writes states down; the threads of the pool make calls, and nothing else.
+        Only this thread saves states; the threads of the pool only make calls.
 
-        :raises MarketoError: whatever stops it; what is done is written down, and another try continues from there.
+        :raises MarketoError: the import was stopped. Its progress is saved, and another try continues from there.
         """
         staged = [chunk for chunk in self._staged.chunks if self._staged.state(chunk).state == state.STAGED]
         held_back = [chunk for chunk in staged if chunk.name in self._held_back]
@@ -108,9 +108,10 @@ class SyncImport:
 
     def _send_all(self, chunks: Iterable[Chunk], pool: ThreadPoolExecutor) -> None:
         """
-        Send chunks, and begin others while fewer calls are under way than may be made at once.
+        Send chunks, and begin the next ones while fewer than ``parallel`` calls are under way.
 
-        What has ended and what begins is written down together: a place that is free waits for one write.
+        The states of chunks that end and of chunks that begin are saved in one write, so a free place waits for one
+        write only.
         """
         coming = iter(chunks)
         going: dict[_Sending, set[_Call]] = {}
@@ -160,9 +161,9 @@ class SyncImport:
         """
         Send a chunk, and yield the calls to wait for before it continues.
 
-        First it yields none: it makes no call before it is written down that the chunk is being sent.
+        It first yields no calls: the chunk's state ``sending`` must be saved before its first call.
 
-        :raises MarketoError: a call failed; what that means for the chunk is written down.
+        :raises MarketoError: a call failed; the chunk's state after that is saved.
         """
         rows = self._staged.rows(chunk)
         records = [self._record(row) for row in rows]
@@ -222,7 +223,7 @@ class SyncImport:
                 setattr(account, outcome.status, getattr(account, outcome.status) + 1)
             if outcome.kind in ("rejected", "unknown"):
                 lines.append(RejectRow(outcome.kind, outcome.code, outcome.message, numbers[at], row))
-        # A chunk whose rows may all be sent again goes again once the author says so; see ImportRequest.resends.
+        # A lost chunk is sent again as a whole, if the author allows it; see ImportRequest.resends.
         lost = account.unknown and (account.unknown == chunk.rows or not self._request.once)
         self._staged.settle(chunk, state.LOST if lost else state.DONE, account, lines)
 
@@ -234,7 +235,7 @@ _Sending = Iterator[list[_Call]]
 
 
 def _advance(sending: _Sending, going: dict[_Sending, set[_Call]]) -> MarketoError | None:
-    """Take a chunk to its next calls, or to its end; return what stops it."""
+    """Take a chunk to its next calls, or to its end; return the error that stops it."""
     going.pop(sending, None)
     try:
         going[sending] = set(next(sending))
@@ -246,7 +247,7 @@ def _advance(sending: _Sending, going: dict[_Sending, set[_Call]]) -> MarketoErr
 
 
 def _cancel_after_failure(calls: Sequence[_Call], ended: _Call) -> None:
-    """Cancel what has not begun once one call of a chunk's stage has failed."""
+    """Cancel the calls that have not begun, after one call of a chunk's stage has failed."""
     if not ended.cancelled() and ended.exception() is not None:
         for call in calls:
             call.cancel()
@@ -257,7 +258,7 @@ def _goes_on(outcome: Outcome | None) -> bool:
 
 
 def batches(stage: Stage, records: Sequence[Record], going: Sequence[int]) -> Iterator[list[int]]:
-    """Yield the positions of records that go into one call: of one group, not too many, and not too many bytes."""
+    """Yield the positions of the records of each call: all of one group, within the limits of records and bytes."""
     by_group: dict[Any, list[int]] = {}
     for at in going:
         by_group.setdefault(records[at].get(stage.group) if stage.group else None, []).append(at)
@@ -307,7 +308,7 @@ class _Sender:
         """
         Make one call, or several if it is too much for Marketo.
 
-        :param sent_since: when these records were first sent, if a larger call had them before.
+        :param sent_since: when these records were first sent, if they were part of a larger call that was split.
         :return: position to outcome.
         """
         sent_since, now = sent_since or self._sent_since, self._client.marketo_time()
@@ -348,7 +349,7 @@ class _Sender:
     def _judged(
         self, records: Sequence[Record], outcomes: dict[int, Outcome], sent_since: datetime
     ) -> dict[int, Outcome]:
-        """Tell records that an earlier sending has created from those that existed before."""
+        """Distinguish records that an earlier sending has created from records that existed before."""
         doubtful = [at for at, outcome in outcomes.items() if outcome.code in ALREADY_THERE]
         if not doubtful:
             return outcomes
@@ -359,7 +360,7 @@ class _Sender:
         return outcomes
 
     def _in_turn(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
-        """Call, and wait for a turn: an import has time while other integrations use all calls of the instance."""
+        """Make a call. While other integrations use all calls of the instance, wait for a turn."""
         may_have_run = False
         for turn in itertools.count(1):
             if self._staged.keeper.stopped:

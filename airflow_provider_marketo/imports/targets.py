@@ -42,7 +42,7 @@ def _without_status(record: Record) -> Any:
 
 
 def _activity(record: Record) -> Any:
-    """Return a record of a custom activity type. Adobe has its primary value as text, and the others by their types."""
+    """Return a record of a custom activity type. Adobe takes its primary value as text, the others by their types."""
     own = {name: record[name] for name in (LEAD_ID, ACTIVITY_DATE, ACTIVITY_TYPE_ID)}
     primary = record[PRIMARY_VALUE]
     attributes = [
@@ -59,16 +59,16 @@ class Stage:
     """
     One kind of call that records go through.
 
-    :param operation: of the catalogue.
-    :param parameters: arguments of the import that the call takes, to Adobe's names of them.
-    :param item: what a record is in the call.
+    :param operation: an operation of the catalogue.
+    :param parameters: argument of the import to Adobe's name of the call's parameter.
+    :param item: returns a record in the form that the call takes.
     :param batch: Adobe's name of the list of records.
     :param most: records in a call.
     :param group: field whose value all records of a call share, as a parameter of the same name.
-    :param fine: codes of skipped records that are where they should be.
-    :param submits: whether Marketo only takes the records in, and reports elsewhere.
+    :param fine: codes of skipped records that are already in the wanted state.
+    :param submits: whether Marketo only accepts the records, and reports their outcome elsewhere.
     :param once: whether a call that may have run must not be sent again.
-    :param needs: whether a record has something to say in this stage.
+    :param needs: returns whether a record has data for this stage.
     """
 
     operation: str
@@ -90,11 +90,11 @@ class Target:
 
     :param describes: operations that list the fields.
     :param stages: kinds of call, in their order; empty for bulk imports.
-    :param key: fields that tell records apart; empty where describe or ``lookup_field`` says which.
+    :param key: fields that tell records apart; empty if Marketo's describe or ``lookup_field`` names them.
     :param extra: fields that no describe lists.
     :param needs: arguments of an import that must be given.
     :param refuses: arguments of an import that may not be given.
-    :param read: operation that finds records by their key; empty where none is created.
+    :param read: operation that finds records by their key; empty if the stages create no records.
     :param required: fields that every record needs besides its key.
     :param finds_leads: whether leads may be named by another field than their id.
     :param needs_known_leads: whether Marketo refuses a whole call because of one lead that it does not have.
@@ -193,7 +193,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
         needs=("program_id",),
         finds_leads=True,
     ),
-    # Sent by the ledger of requests that must not run twice, not as records; see at_most_once.audience.
+    # at_most_once.audience sends these through the at-most-once ledger, not as records.
     "campaign_requests": Target(
         (),
         (Stage("campaigns.request", {}, item=_id, most=100, once=True),),
@@ -246,9 +246,9 @@ _TABLES = {SYNC: {**SYNC_TARGETS, **MEMBER_TARGETS}, INGESTION: INGESTION_TARGET
 
 def target(object_type: str, transport: str) -> Target:
     """
-    The row of the table.
+    Return the entry of the table.
 
-    :raises MarketoInvalidRequestError: this kind of object does not go this way.
+    :raises MarketoInvalidRequestError: the transport does not take this kind of object.
     """
     if transport == BULK:
         kind = import_object(object_type)

@@ -44,11 +44,11 @@ class ImportWork(Work):
     """
     One try of an import: check, stage, send, wait, account.
 
-    A subclass says what is wanted (:meth:`request`) and may change how rows are read, chosen and sent.
+    A subclass makes the request (:meth:`request`) and may change how rows are read, chosen and sent.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :param parallel: calls at once.
     :param resumed: whether this is the same try after a deferral, whose deadline stays.
     :raises MarketoInvalidRequestError: the arguments do not go together; nothing was sent.
@@ -84,10 +84,10 @@ class ImportWork(Work):
         )
         self._outcome = self._beginning.previous_result(self._request)
 
-    # What a subclass says.
+    # Methods that a subclass may override.
 
     def request(self) -> ImportRequest:
-        """Return what is wanted, as far as it can be told without a look at the rows."""
+        """Return the request, as far as it is known before the rows are read."""
         raise NotImplementedError
 
     def rows(self) -> Rows:
@@ -107,7 +107,7 @@ class ImportWork(Work):
         return request, rows
 
     def parameters(self) -> dict[str, Any]:
-        """Return parameters of calls that are not the request's."""
+        """Return the parameters of calls that are not part of the request."""
         return {}
 
     def send(self, staged: StagedImport) -> ImportDetails:
@@ -120,10 +120,10 @@ class ImportWork(Work):
         return {}
 
     def preview(self, staged: StagedImport) -> dict[str, Any]:
-        """Return what a dry run says besides what it says of every import. Only reads are spent."""
+        """Return the facts that only a dry run of this kind of import has. It makes only calls that read."""
         return {}
 
-    # What the operator asks for.
+    # Methods that the operator calls.
 
     @property
     def deadline(self) -> datetime | None:
@@ -133,7 +133,7 @@ class ImportWork(Work):
 
     def advance(self, found: Mapping[str, Any] | None) -> Wait | None:
         """
-        Stage the input if no try has, then send what can be sent and take in what has ended.
+        Stage the input if no try has, then send the chunks that can be sent and process the imports that have ended.
 
         :param found: the trigger's event; the imports' states are asked for anyway.
         :return: the imports to wait for, or None when everything is accounted for.
@@ -152,7 +152,7 @@ class ImportWork(Work):
         if deadline is not None and datetime.now(timezone.utc) >= deadline:
             raise self._bulk.overdue()
         if not batch_ids:
-            return Wait()  # the queue is full of others' imports
+            return Wait()  # imports of other integrations fill the queue
         return ImportJobsWait(
             object_type=staged.request.object_type,
             custom_object=staged.request.custom_object,
@@ -181,7 +181,7 @@ class ImportWork(Work):
 
     def answer(self, *, sent: bool) -> None:
         """
-        Take a person's word for the rows whose answers were lost.
+        Accept a person's decision about the rows whose answers were lost.
 
         :param sent: whether they are in Marketo. If not, they are sent again.
         """
@@ -197,12 +197,12 @@ class ImportWork(Work):
             self._staged.keeper.save()
 
     def kill(self) -> None:
-        """Send nothing more. Marketo cannot cancel an import; the next try takes in what it has."""
+        """Send nothing more. Marketo cannot cancel an import; the next try processes the results of those that run."""
         self._killed = True
         if self._staged is not None:
             self._staged.keeper.stop()
         if self._bulk is not None:
-            # In a thread of its own: the interrupted code may hold the governor's lock, and gives it back soon.
+            # A thread does this: the interrupted code may hold the governor's lock, and releases it soon.
             Thread(target=self._bulk.give_back, name="marketo-give-back", daemon=True).start()
 
     def _begin(self) -> StagedImport:
@@ -231,16 +231,16 @@ class ImportWork(Work):
 
 
 class BulkImportWork(ImportWork):
-    """Files by bulk import."""
+    """Imports files by bulk import."""
 
     def request(self) -> ImportRequest:
-        """Return what is wanted."""
+        """Return the request."""
         return ImportRequest.from_arguments(self.arguments, transport=BULK)
 
 
 class SyncWork(ImportWork):
-    """Records by the sync endpoints."""
+    """Imports records through the sync endpoints."""
 
     def request(self) -> ImportRequest:
-        """Return what is wanted."""
+        """Return the request."""
         return ImportRequest.from_arguments(self.arguments, transport=SYNC)

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 SYNC_CALLS = 100
-"""Calls up to which sync is preferred: it takes less than a minute and tells the outcome of each row at once."""
+"""Calls up to which sync is preferred: it takes less than a minute and shows the outcome of each row at once."""
 
 BULK_TAKES = timedelta(minutes=10)
-"""Time that a bulk import needs at least: it shares the queue with all other integrations."""
+"""The least time that a bulk import needs: it shares the queue with all other integrations."""
 
 CALLS_OF_A_JOB = 8
 """Upload, looks at its state, and its reports."""
@@ -31,7 +31,7 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
     Choose the transport by the beginning of the input.
 
     :param rows: the input.
-    :param latency: how soon the rows have to be in Marketo; None for whenever.
+    :param latency: how soon the rows have to be in Marketo; None for any time.
     :return: ``sync`` or ``bulk``, and the whole input.
     """
     if latency is not None and latency < BULK_TAKES:

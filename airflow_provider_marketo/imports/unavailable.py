@@ -1,4 +1,4 @@
-"""What it means that the storage of an input fails."""
+"""The error for an input whose storage fails."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def unavailable(path: Any, error: Exception) -> MarketoError:
     """
-    Return the error for an input that cannot be read. What is missing or forbidden stays so; a retry may mend the rest.
+    Return the error for an input that cannot be read. A retry may help, unless the input is missing or forbidden.
 
-    :param path: of the file.
+    :param path: the path of the file.
     :param error: what its storage raised.
     """
     text = f"cannot read {path} ({type(error).__name__}: {error})"

@@ -1,4 +1,4 @@
-"""Lineage for the OpenLineage provider. Importing this needs that provider, which imports it after a task has ended."""
+"""Lineage for the OpenLineage provider. This file needs that provider, which imports it after a task has ended."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """
 The part of an operator that tells Airflow which data it has published.
 
-Airflow imports this with every operator, so the two methods that do the work import it when they are called.
+Airflow imports this file with every operator, so its methods import other modules only when they are called.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PublishesLineage:
     """
     An operator that publishes a dataset and returns its manifest.
 
-    It calls :meth:`_emit` in its last method: Airflow drops what is emitted before a deferral.
+    It calls :meth:`_emit` in its last method, because Airflow drops events that are emitted before a deferral.
     """
 
     marketo_conn_id: str
@@ -54,8 +54,8 @@ class PublishesLineage:
         """
         Return the partition keys of the asset events: the start of the run's data interval.
 
-        For a run without an interval, as with ``schedule="@hourly"``, it is the start of what was read. A run that has
-        a partition gets no further key, because Airflow adds its own.
+        For a run without an interval, as with ``schedule="@hourly"``, it is the start of the span that was read. A run
+        that has a partition gets no further key, because Airflow adds its own.
         """
         if context.get("partition_key") is not None:
             return []

@@ -33,9 +33,9 @@ class Published:
     """
     Data that an operator has published.
 
-    :param instance: the Munchkin ID of the instance that they come from.
+    :param instance: the Munchkin ID of the instance that the data come from.
     :param object_type: ``leads``, ``activities`` and so on, or the API name of a custom object type.
-    :param manifest: their manifest.
+    :param manifest: the manifest of the data.
     """
 
     instance: str
@@ -44,13 +44,13 @@ class Published:
 
     @property
     def output(self) -> str:
-        """The URL of the folder that they lie in."""
+        """The URL of the folder where the data lie."""
         output = str(self.manifest["output"])
         return output if "://" in output else f"file://{output}"
 
     @property
     def file_count(self) -> int:
-        """The number of files; a manifest with many files has the number in place of the list."""
+        """The number of files; a manifest with many files has the number instead of the list."""
         return int(self.manifest.get("file_count", len(self.manifest.get("files", ()))))
 
 
@@ -58,7 +58,7 @@ def published_by(marketo_conn_id: str, manifest: Mapping[str, Any]) -> Published
     """
     Describe the data of a manifest.
 
-    :param marketo_conn_id: id of the connection that they were read from.
+    :param marketo_conn_id: id of the connection through which the data were read.
     :param manifest: the manifest of the published data.
     """
     host = MarketoHook(marketo_conn_id).settings.host
@@ -104,7 +104,7 @@ def emit_table_events(context: Context, place: str, tables: Mapping[str, Mapping
     """
     Describe loaded tables in the asset events of the running task, and as hook lineage.
 
-    An outlet that is an alias gets an event for each table, whose asset is named by the table's URL. Any other outlet
+    An outlet that is an alias gets an event for each table; the event's asset has the table's URL. Any other outlet
     gets the counts of all tables.
 
     :param context: the running task's context.
@@ -127,11 +127,11 @@ def emit_table_events(context: Context, place: str, tables: Mapping[str, Mapping
 
 def keep_tables(context: Context, place: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
     """
-    Note in a Variable how new the tables of a task are, for the page *Marketo* and ``airflow marketo status``.
+    Store in a Variable how new the tables of a task are, for the page *Marketo* and ``airflow marketo status``.
 
     :param context: the running task's context.
     :param place: URL of the schema, without credentials.
-    :param tables: counts of the loaded tables by name, and up to when each has Marketo's changes.
+    :param tables: counts of the loaded tables by name, each with the time up to which it has Marketo's changes.
     """
     if runtime().task is None:
         return
@@ -148,11 +148,11 @@ def keep_tables(context: Context, place: str, tables: Mapping[str, Mapping[str, 
             **{table: {"until": each.get("until"), "loaded_at": now} for table, each in tables.items()},
         },
     }
-    variables.try_to_write(name, json.dumps(facts), "How new the tables are that a Marketo task loads")
+    variables.try_to_write(name, json.dumps(facts), "How new the tables of a Marketo task are")
 
 
 def _known_tables(text: str | None) -> Mapping[str, Any]:
-    """Return the tables in a Variable's text. A damaged one has none: it is shown to people and decides nothing."""
+    """Return the tables in a Variable's text; empty if it is damaged. People read it; no task depends on it."""
     try:
         tables = json.loads(text or "{}")["tables"]
     except (ValueError, RecursionError, KeyError, TypeError):

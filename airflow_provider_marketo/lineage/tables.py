@@ -1,7 +1,7 @@
 """
 The part of an operator that tells Airflow which tables it has loaded.
 
-Airflow imports this with the operator, so the methods import what they need when they are called.
+Airflow imports this file with the operator, so its methods import other modules only when they are called.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class PublishesTables:
 
     def _emit_tables(self, context: Context, place: str, tables: Mapping[str, Mapping[str, Any]]) -> None:
         """
-        Emit asset events and hook lineage, and note how new the tables are.
+        Emit asset events and hook lineage, and store how new the tables are.
 
         A failure is logged, not raised, because the tables are loaded.
 

@@ -1,7 +1,7 @@
 """
-Marketo's data as Airflow assets: ``marketo://<instance>/<object>``, such as ``marketo://123-ABC-456/activities``.
+URIs of Marketo's data as Airflow assets: ``marketo://<instance>/<object>``.
 
-Airflow finds these functions through the provider's description.
+An example is ``marketo://123-ABC-456/activities``. Airflow finds these functions through the provider's description.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ def create_asset(*, instance: str, object_type: str, extra: dict[str, Any] | Non
     """
     Return the Airflow asset that hook lineage records.
 
-    :param instance: as in :func:`marketo_uri`.
-    :param object_type: as in :func:`marketo_uri`.
-    :param extra: what the asset says about itself.
+    :param instance: see :func:`marketo_uri`.
+    :param object_type: see :func:`marketo_uri`.
+    :param extra: the asset's ``extra``.
     """
     return Asset(uri=marketo_uri(instance, object_type), extra=extra or {})
 
@@ -61,7 +61,7 @@ def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:
     Return the OpenLineage dataset of an asset: the instance is its namespace, the object its name.
 
     :param asset: an Airflow asset with a URI of Marketo.
-    :param lineage_context: what Airflow knows besides; not needed.
+    :param lineage_context: further facts from Airflow; ignored.
     """
     from airflow.providers.common.compat.openlineage.facet import Dataset
 

@@ -17,9 +17,9 @@ class MarketoLink(BaseOperatorLink):
     """
     A link to the Marketo asset, lead or list that a task is about.
 
-    Marketo itself names the URL of a program, campaign, e-mail or other Marketo asset. Every other link needs
-    ``ui_url`` in the connection: to a lead, campaign, program or list that the arguments name, or to Marketo's start
-    page.
+    Marketo's replies have the URL of a program, campaign, e-mail or other Marketo asset. Every other link needs
+    ``ui_url`` in the connection. It leads to a lead, campaign, program or list that the arguments name, or to Marketo's
+    start page.
     """
 
     name = "Marketo"
@@ -30,5 +30,5 @@ class MarketoLink(BaseOperatorLink):
         return XCOM_KEY
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the URL, which Airflow stores when the task ends. It is empty without a subject."""
+        """Return the URL, which Airflow stores when the task ends. It is empty if the task has no link."""
         return link_of(operator)

@@ -24,7 +24,7 @@ _STATE = "_marketo/assets"
 _INDEX = f"{_STATE}/index.json"
 _SLOTS = ("a", "b")
 _COUNT = "rows"
-"""Member of the last line of kept rows, which counts them: a file may have been cut at a line's end."""
+"""Member of the last line of kept rows; it has their number, since a file may be cut at a line's end."""
 
 _REMEDY = "Restore the file, or delete it: the next run then starts the comparison again."
 _COLUMNS = [column.name for column in LISTINGS["assets"].columns]
@@ -38,7 +38,7 @@ class Index(Serializable):
 
     :param run_id: id of the latest DAG run.
     :param slot: where its rows are.
-    :param before: where the rows of the run before are; None if there was none.
+    :param before: where the rows of the run before are; None for the first run.
     """
 
     VERSION: ClassVar[int] = 1
@@ -75,14 +75,14 @@ class AssetCatalogue:
 
     @property
     def is_first(self) -> bool:
-        """Whether there is no run before, so that everything has to be read."""
+        """Whether this is the first run, so that everything has to be read."""
         return self._previous is None
 
     def add(self, listing: Listing, record: Mapping[str, Any]) -> None:
         """
-        Take a record. Of an asset with an approved version and a draft, the approved version is shown.
+        Take a record. If an asset has an approved version and a draft, the row shows the approved version.
 
-        :param listing: the listing that has it.
+        :param listing: the listing that has the record.
         :param record: the record.
         """
         values = {column.name: column.value(record, record, 1) for column in listing.columns}
@@ -128,7 +128,7 @@ class AssetCatalogue:
         """
         Yield what has changed since the run before, and approved assets with a draft that is not approved.
 
-        :param rows: of this run.
+        :param rows: this run's rows.
         :param as_of: Marketo's time; ISO 8601, UTC.
         """
         for key, row in rows.items():
@@ -147,7 +147,7 @@ class AssetCatalogue:
         """
         Keep the rows for the next run to compare with.
 
-        :param rows: of this run.
+        :param rows: rows of this run.
         """
         lines = map(json_line, [*rows.values(), {_COUNT: len(rows)}])
         self._folder.write(f"{_STATE}/{self._slot}.jsonl", b"".join(lines))

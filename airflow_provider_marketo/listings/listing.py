@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 PARENT, POSITION = "^", "#"
-"""In the place of a column: a member of the record that the row belongs to; the row's position in it, from 1."""
+"""Signs in a place: a member of the record that the row belongs to; the row's position in that record, from 1."""
 
 VERSIONS = ("approved", "draft")
 """The versions of a Marketo asset. Marketo lists one of them in a call."""
@@ -28,9 +28,10 @@ class ListingColumn:
     """
     A column of a listing.
 
-    :param name: in camel case, as Marketo's other names.
+    :param name: name in camel case, as Marketo's other names.
     :param type: Marketo's data type.
-    :param places: where the value may be: names of members, from the outer to the inner. The first that has one counts.
+    :param places: where the value may be: names of members, from the outer to the inner. The first place with a value
+        counts.
     """
 
     name: str
@@ -39,7 +40,7 @@ class ListingColumn:
 
     def value(self, record: Mapping[str, Any], parent: Mapping[str, Any], position: int) -> Any:
         """
-        Return the value for a row: plain, or the JSON text of a list or an object; None if Marketo sent none.
+        Return the value for a row: plain, or the JSON text of a list or an object; None if Marketo sent no value.
 
         :param record: the record of the row.
         :param parent: the record that it belongs to.
@@ -64,7 +65,7 @@ class ListingColumn:
 
 def member(record: Any, place: Sequence[str]) -> Any:
     """
-    Return a member of a record; None if the record has none.
+    Return a member of a record; None if the record lacks it.
 
     :param record: the record.
     :param place: names of members, from the outer to the inner.
@@ -100,17 +101,18 @@ class Listing:
     :param name: the word in ``object_types``, and the name of the table.
     :param operation: the operation that lists the records.
     :param key: names of the columns that make a row unique.
-    :param columns: of the table.
-    :param parameters: of the operation, the same in every call.
+    :param columns: columns of the table.
+    :param parameters: parameters of the operation, the same in every call.
     :param versions: whether records have an approved version and a draft. Both are listed.
     :param each: place of a list in the records whose items are the rows; empty if a record is a row.
-    :param parent: the listing whose every row costs a call, which lists what belongs to it; None for a call per page.
-    :param asks_with: parameter of the operation to the member of the parent's record that it takes.
-    :param follows_parent: whether it changes only if its parent's ``updatedAt`` does. If not, it is always read whole.
-    :param looked_up_by: field by whose values Marketo looks records up, where it lists nothing else; else empty.
-    :param describe: operation that says which fields the records have; empty where ``columns`` are all.
-    :param made_of: names of the listings of whose records it is made; empty for a listing with records of its own.
-    :param complete: whether Marketo lists everything, so that what is missing is gone. It is not if Marketo forgets.
+    :param parent: the listing whose rows cost a call each, which lists what belongs to the row; None for a call per
+        page.
+    :param asks_with: map of the operation's parameters to the members of the parent's record that they take.
+    :param follows_parent: whether rows change only if their parent's ``updatedAt`` does. If not, all are always read.
+    :param looked_up_by: field by whose values Marketo looks records up; empty if Marketo lists the records.
+    :param describe: operation that says which fields the records have; empty if ``columns`` has them all.
+    :param made_of: names of the listings from whose records it is made; empty for a listing that reads its own records.
+    :param complete: whether Marketo lists everything, so that a missing row is gone. False if Marketo forgets records.
     :param default: whether an operator lists it if its author names no tables.
     """
 
@@ -137,12 +139,12 @@ class Listing:
 
     @property
     def source(self) -> tuple[Any, ...]:
-        """What is read for it. Listings with one source are made from the same calls."""
+        """What is read for the listing. Listings with the same source share their calls."""
         return (self.operation, self.made_of, self.versions, self.parent, json.dumps(self.parameters, sort_keys=True))
 
     @property
     def selects_by_date(self) -> bool:
-        """Whether Marketo lists only what has changed in a span, if it is asked to."""
+        """Whether Marketo can list only the records that changed in a span."""
         return "earliestUpdatedAt" in operations.get(self.operation).parameters and not self.made_of
 
     @property
@@ -160,14 +162,14 @@ class Listing:
         """
         Return the listing with the columns that the instance has.
 
-        :param fields: of the answer of ``describe``.
+        :param fields: fields of the answer of ``describe``.
         """
         found = ((str(each["name"]), str(each.get("dataType", "string")).lower()) for each in fields)
         return replace(self, columns=tuple(ListingColumn(name, data_type, ((name,),)) for name, data_type in found))
 
     def kind(self, *, changed_only: bool) -> str:
         """
-        Return what the rows mean to a reader: ``full``, if a row that is missing is gone, or ``changes``.
+        Return what the rows mean to a reader: ``full`` if a missing row is gone, else ``changes``.
 
         :param changed_only: whether only what has changed in a span was read.
         """
@@ -178,7 +180,7 @@ class Listing:
         return (member(record, self.each.split(".")) or ()) if self.each else (record,)
 
     def key_of(self, record: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return what tells a record apart, of a listing whose rows are records."""
+        """Return the key of a record, for a listing whose rows are records."""
         return tuple(column.value(record, record, 1) for column in self.columns if column.name in self.key)
 
     def schema(self, names: Sequence[str]) -> TableSchema:

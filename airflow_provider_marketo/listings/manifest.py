@@ -45,10 +45,10 @@ def publish(
     Publish the manifest of the listed tables.
 
     :param folder: the output.
-    :param request: what was wanted.
-    :param span: the span whose changes were listed, where Marketo can select so.
-    :param records: what was written, of each table.
-    :param listings: with their columns, by name.
+    :param request: the request.
+    :param span: the span whose changes were listed, for tables that Marketo can select by date.
+    :param records: the record of each written table.
+    :param listings: listings with their columns, by name.
     :param run_folder: the task instance's place in the output.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
     """

@@ -28,7 +28,7 @@ Record = Mapping[str, Any]
 @dataclass(frozen=True)
 class Family:
     """
-    What is made from one reading: the tables of a listing's records, and those of what belongs to each record.
+    Tables that are made from one reading: those of a listing's records, and those of what belongs to each record.
 
     :param root: a listing that costs a call per page. It is read even if only its children are wanted.
     :param tables: the wanted listings that are made from the same records.
@@ -52,8 +52,8 @@ def families(names: Sequence[str], keys_in: Mapping[str, Sequence[str]]) -> list
     """
     Group listings so that nothing is read twice.
 
-    :param names: of the wanted listings. What a listing is made of is read, too.
-    :param keys_in: the listings whose keys are in the records of another one: its name, and the field.
+    :param names: names of the wanted listings. The listings that they are made from are also read.
+    :param keys_in: for a listing whose keys are in the records of another one: the name of that one, and the field.
     """
     wanted = [LISTINGS[name] for name in names]
     needed = [LISTINGS[name] for listing in wanted for name in listing.made_of]
@@ -73,11 +73,11 @@ def families(names: Sequence[str], keys_in: Mapping[str, Sequence[str]]) -> list
 
 def records(client: MarketoClient, listing: Listing, span: Window | None) -> Iterator[Record]:
     """
-    Yield the records of a listing that costs a call per page. Those with versions say which one in ``status``.
+    Yield the records of a listing that costs a call per page. Records with versions name the version in ``status``.
 
     :param client: the instance.
     :param listing: the listing.
-    :param span: list only what has changed in it, if Marketo can select so; None lists everything.
+    :param span: list only what has changed in this span, if Marketo can select by date; None lists everything.
     """
     dates = {}
     if span is not None and listing.selects_by_date:
@@ -105,17 +105,17 @@ def looked_up(client: MarketoClient, listing: Listing, keys: Sequence[str]) -> I
 
 def whole_keys(table: str, keys: Iterable[Any]) -> list[str]:
     """
-    Return keys that were found, as Marketo takes them: each once, and none that it would read as two.
+    Return found keys in Marketo's form: each once, without keys that Marketo would read as two.
 
-    :param table: the table that they look up.
-    :param keys: what was found; None and empty texts are not keys.
+    :param table: the table whose rows they look up.
+    :param keys: the found values; None and empty texts are left out.
     """
     known = dict.fromkeys(str(key) for key in keys if key not in (None, ""))
     whole = [key for key in known if "," not in key]
     log.info("%s: %s found", table, counted(len(whole), "key"))
     if len(whole) < len(known):
         log.warning(
-            "%s: %s with a comma left out: Marketo reads it as two", table, counted(len(known) - len(whole), "key")
+            "%s: left out %s with a comma, which Marketo reads as two", table, counted(len(known) - len(whole), "key")
         )
     return whole
 
@@ -143,12 +143,12 @@ def records_of(client: MarketoClient, listing: Listing, parent: Record) -> Itera
     try:
         yield from client.paginate(listing.operation, **listing.parameters, **listing.page, **asked)
     except MarketoNotFoundError:
-        log.info("%s: %s was deleted meanwhile", listing.operation, asked)
+        log.info("%s: %s was deleted after it was listed", listing.operation, asked)
 
 
 def check_budget(client: MarketoClient, planned: Sequence[tuple[Listing, int]]) -> None:
     """
-    Refuse to begin what ``max_calls`` would end halfway.
+    Refuse to begin tables that ``max_calls`` would end halfway.
 
     :param client: the instance.
     :param planned: the listings that cost a call per record, one for each source, with the number of records.

@@ -27,15 +27,14 @@ Names = Sequence[str] | Mapping[str, Sequence[str]]
 @dataclass(frozen=True)
 class ListingRequest(Serializable):
     """
-    What is wanted. Names and meanings are those of the operator's arguments.
+    The wanted listings. Names and meanings are those of the operator's arguments.
 
     :param object_types: names of the listings.
-    :param named: those that the author named, so that they may not be skipped.
+    :param named: listings that the author named; they may not be skipped.
     :param start: list what has changed since then; None lists everything.
-    :param looked_up_by: fields by which tables are looked up, if their keys are values of another one than usual.
-    :param keys_in: where the keys of a table stand, if they are in the rows of another one that is listed, too: that
-        table and its field.
-    :raises MarketoInvalidRequestError: a column that no table has, or that must stay as it is.
+    :param looked_up_by: by table, the field of the given keys, if it is not the usual one.
+    :param keys_in: for a table whose keys are in the rows of another listed table: that table and its field.
+    :raises MarketoInvalidRequestError: no table has a column, or a column must stay as it is.
     """
 
     VERSION: ClassVar[int] = 2
@@ -70,7 +69,7 @@ class ListingRequest(Serializable):
         """
         Refuse columns that no table has, or that must stay as they are.
 
-        :param listings: with all of their columns.
+        :param listings: listings with all of their columns.
         """
         for parameter in ("fields", "exclude_fields", "hash_fields"):
             self._check_columns(parameter, getattr(self, parameter) or (), listings)
@@ -78,9 +77,9 @@ class ListingRequest(Serializable):
     @classmethod
     def of(cls, arguments: Mapping[str, Any]) -> ListingRequest:
         """
-        Return what an operator asks for.
+        Return the request that an operator's arguments make.
 
-        :param arguments: of the operator, rendered and converted.
+        :param arguments: the operator's arguments, rendered and converted.
         """
         names = arguments["object_types"]
         columns: dict[str, Any] = {name: arguments[name] or () for name in ("fields", "exclude_fields", "hash_fields")}
@@ -96,12 +95,12 @@ class ListingRequest(Serializable):
 
     @property
     def listings(self) -> list[Listing]:
-        """The rows of the table of listings."""
+        """The wanted listings."""
         return [LISTINGS[name] for name in self.object_types]
 
     def span(self, now: datetime) -> Window | None:
         """
-        Return the span whose changes are listed; None if everything is.
+        Return the span whose changes are listed; None if everything is listed.
 
         :param now: Marketo's time, where the span ends if the author names no end.
         :raises MarketoInvalidRequestError: the span lies in the future.
@@ -118,7 +117,7 @@ class ListingRequest(Serializable):
 
     def schema(self, listing: Listing) -> TableSchema:
         """
-        Return the columns that are wanted of a listing. Those of its key always are.
+        Return the wanted columns of a listing. The columns of its key are always among them.
 
         :param listing: the listing.
         """

@@ -1,5 +1,5 @@
 """
-The listings: one row for each table of reference data. Another listing is a row here, and a word in ``choices.py``.
+The listings: one row for each table of reference data. To add a listing, add a row here and a word in ``choices.py``.
 
 The operation's page in Adobe's reference says what a record has. Its paging, its dates and its permissions are in the
 catalogue of operations.
@@ -394,4 +394,4 @@ LISTINGS: Mapping[str, Listing] = {listing.name: listing for listing in _LISTING
 """By name."""
 
 DEFAULT: tuple[str, ...] = tuple(listing.name for listing in _LISTINGS if listing.default)
-"""Tables that an operator lists if its author names none. Of these only ``segments`` take a call for each row."""
+"""Tables that an operator lists if its author names none. Only ``segments`` takes a call for each row."""

@@ -50,7 +50,7 @@ class ListingState(Serializable):
     """
     What a run lists, settled by its first try.
 
-    :param request: fingerprint of what is wanted.
+    :param request: fingerprint of the request.
     :param now: Marketo's time then; ISO 8601, UTC.
     """
 
@@ -62,11 +62,11 @@ class ListingState(Serializable):
 
 class ListingWork(Work):
     """
-    One try. It never waits: what is read is published, and the next try continues with what is missing.
+    One try. It never waits: it publishes the tables that it has read, and the next try continues with the missing ones.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :raises MarketoInvalidRequestError: the arguments do not go together.
     """
 
@@ -106,7 +106,7 @@ class ListingWork(Work):
 
     def finish(self) -> dict[str, Any]:
         """Return the manifest."""
-        assert self._manifest is not None  # as advance has returned
+        assert self._manifest is not None  # advance() has returned before
         return self._manifest.to_xcom()
 
     def kill(self) -> None:
@@ -114,7 +114,7 @@ class ListingWork(Work):
         self._stopped.set()
 
     def _begin(self) -> ListingState:
-        """Return what the first try has settled. Another request of the same run starts over."""
+        """Return what the first try has settled. If the request has changed since, start over."""
         place = f"{self._run}/begun.json"
         begun = self._revived(ListingState, place)
         if begun is None or begun.request != self._request.fingerprint():
@@ -151,7 +151,7 @@ class ListingWork(Work):
             try:
                 for ended in wait(reading, return_when=FIRST_EXCEPTION).done:
                     ended.result()
-            except BaseException:  # the others need not be read
+            except BaseException:  # the other families need not be read
                 self._stopped.set()
                 pool.shutdown(wait=True, cancel_futures=True)
                 raise
@@ -207,7 +207,7 @@ class ListingWork(Work):
         return read.looked_up(self._client, self._listings[name], keys)
 
     def _make(self, listings: Sequence[Listing], as_of: str) -> list[TableRecord]:
-        """Write the tables that are made of the records of others, and keep the assets for the next run."""
+        """Write the tables that are made from other tables' records, and keep the assets for the next run."""
         if self._assets is None:
             return []
         selected = [name for name in ASSETS if LISTINGS[name].selects_by_date and self._span is not None]

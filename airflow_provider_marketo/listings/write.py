@@ -29,14 +29,14 @@ _LINES = 1_000
 @dataclass(frozen=True)
 class TableRecord(Serializable):
     """
-    What the manifest will say of a published table, kept for the next try.
+    What the manifest will say about a published table, kept for the next try.
 
-    :param name: of the listing.
+    :param name: name of the listing.
     :param kind: ``full`` or ``changes``.
     :param as_of: Marketo's time when reading began; ISO 8601, UTC.
     :param window: rows and bytes, and the span whose changes were listed.
-    :param files: the files; a table without rows has none.
-    :param type_errors: values that did not fit, by column.
+    :param files: the files; empty for a table without rows.
+    :param type_errors: number of values that did not fit, by column.
     :param skipped: why Marketo refused the table; None for a table that was read.
     """
 
@@ -55,10 +55,10 @@ class TableWriter:
     """
     Takes records and writes the rows of one listing. A row that comes twice is written once.
 
-    Marketo counts an offset in assets as they are now, so that pages overlap if one is added meanwhile.
+    Marketo counts an offset in the assets of the moment, so pages overlap if an asset is added between two calls.
 
     :param listing: the listing.
-    :param request: what is wanted.
+    :param request: the request.
     :param span: the span whose changes are listed; None for all rows.
     :param staging: where files are kept until they are published.
     :param hash_key: key for hashed columns.
@@ -94,7 +94,7 @@ class TableWriter:
 
     @property
     def window_name(self) -> str:
-        """Name of the files: the same for every run that lists everything, or the changes of one span."""
+        """Name of the files: one for all runs that list everything, and one for each span of changes."""
         return f"{self.listing.name}_{self._span.name}" if self._span else self.listing.name
 
     def add(self, record: Mapping[str, Any], parent: Mapping[str, Any] | None = None) -> None:
@@ -105,7 +105,7 @@ class TableWriter:
         :param parent: the record that it belongs to, of a listing that costs a call per row.
         :raises MarketoDataError: Marketo does not say which record it is.
         """
-        if parent is not self._parent:  # whose id is a part of the key
+        if parent is not self._parent:  # the parent's id is a part of the key
             self._parent = parent
             self._seen.clear()
         outer = record if parent is None else parent

@@ -1,1 +1,1 @@
-"""Marketo assets: find, make, change and list them, so that doing it twice ends in the same state."""
+"""Find, make, change and list Marketo assets. A repeated task leaves the same state."""

@@ -35,10 +35,11 @@ _NEEDS = {"create": ("name",), "clone": ("asset_id", "name")}
 
 class AssetResult(TypedDict):
     """
-    What a task about one Marketo asset returns.
+    The result of a task about one Marketo asset.
 
-    ``url`` is the asset's address in Marketo's UI, ``record`` its record in Marketo, ``changed`` whether the task made
-    or changed it. For a missing asset that is skipped, the values after ``action`` are None and ``changed`` is False.
+    ``url`` is the asset's address in Marketo's UI, ``record`` its record in Marketo. ``changed`` is true if the task
+    made or changed it. If the task skips a missing asset, ``changed`` is False, and the values after ``action`` are
+    None.
     """
 
     asset_type: str
@@ -55,9 +56,9 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     """
     Get, make or change a Marketo asset.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     _check(arguments)
     asset = _Asset(OnceTask(context, hook, arguments), arguments)

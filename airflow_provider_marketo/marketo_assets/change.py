@@ -1,4 +1,4 @@
-"""Making and changing Marketo assets, so that doing it a second time changes nothing."""
+"""Makes and changes Marketo assets. A repetition changes nothing more."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _PROGRAM_STATUS = {"approve": "locked", "unapprove": "unlocked"}
 @dataclass(frozen=True)
 class CreatedAsset:
     """
-    An asset that a task wanted to make, and that exists.
+    An asset that a task was to make, and that now exists.
 
     :param record: the asset's record.
     :param ours: whether this task instance made it, now or at an earlier try.
@@ -51,15 +51,15 @@ def make(
     """
     Make an asset that has a unique name, unless it exists.
 
-    After a lost reply or a kill, the asset is looked for by its name. Names are unique, so a stale process cannot
-    create a duplicate.
+    After a lost reply or a kill, the next try looks for the asset by its name. Names are unique, so a stale process
+    cannot create a duplicate.
 
     :param task: the running task.
-    :param operation: the operation that makes it.
+    :param operation: the operation that makes the asset.
     :param arguments: arguments of the operation, in Adobe's spelling.
     :param look: finds the asset by its name.
     :return: the asset; None in a dry run if it does not exist.
-    :raises MarketoTransientError: it may or may not have been made. The next try looks again.
+    :raises MarketoTransientError: Marketo may or may not have made the asset. The next try looks again.
     """
     found_operation = operations.get(operation)
     parameters = task.files.opened(found_operation, arguments)
@@ -115,7 +115,7 @@ def _make(
 
 
 def _id_of(record: Any) -> Any:
-    """Return the id of what Marketo has made; without one, the asset is looked for by its name."""
+    """Return the id of the asset that Marketo has made. Without an id, the caller looks for the asset by its name."""
     if not isinstance(record, Mapping) or record.get("id") is None:
         raise MarketoDataError("Marketo does not name the asset that it has made", executed=True)
     return record["id"]
@@ -125,7 +125,7 @@ def refuse_existing(asset_type: str, name: str, record: Record) -> MarketoInvali
     """
     Return the error for an asset that should not exist.
 
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param name: the asset's name.
     :param record: the asset's record.
     """
@@ -141,8 +141,8 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
     Approve, unapprove, discard a draft, activate or deactivate.
 
     :param client: the instance.
-    :param asset_type: such as ``emails``.
-    :param action: such as ``approve``.
+    :param asset_type: type of the asset, such as ``emails``.
+    :param action: the action, such as ``approve``.
     :param asset_id: the asset's id.
     :return: whether anything changed; False if the asset was in that state before.
     :raises MarketoInvalidRequestError: Marketo refuses; its reason is in the message.
@@ -159,10 +159,10 @@ def transition(client: MarketoClient, asset_type: str, action: str, asset_id: in
 
 
 def _is_done(client: MarketoClient, asset_type: str, action: str, asset_id: int | str) -> bool:
-    """Whether the asset is in the state that the action leads to, which is one reason for Marketo to refuse it."""
+    """Whether the asset is already in the state that the action leads to, so that Marketo refuses the action."""
     if action in ("activate", "deactivate"):
         record = find.by_id(client, asset_type, asset_id) or {}
-        # A batch campaign is never active, also if it is scheduled to run.
+        # A batch campaign is never active, even if it is scheduled to run.
         return record.get("type") == "trigger" and bool(record.get("isActive")) == (action == "activate")
     if asset_type == "programs":
         record = find.by_id(client, asset_type, asset_id) or {}

@@ -1,4 +1,4 @@
-"""The task of making a program from a template, and filling it in."""
+"""The task that clones a program from a template, and sets its tokens, tags and assets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = printable_logger(__name__)
 
 class CloneResult(TypedDict):
     """
-    What a task that clones a program returns.
+    The result of a task that clones a program.
 
     ``created`` is true if this task made the program, now or at an earlier try. ``approved`` counts the approved assets
     by type, ``activated`` names the campaigns. ``contents`` has ``id``, ``name`` and ``url`` of the program's assets,
@@ -49,11 +49,11 @@ class CloneResult(TypedDict):
 
 def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> CloneResult:
     """
-    Make a program from a template, and fill it in.
+    Clone a program from a template, and set its tokens, tags and assets.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     if arguments["folder"]["type"] != "Folder":
         raise MarketoInvalidRequestError(
@@ -87,9 +87,9 @@ def _clone(task: OnceTask, arguments: Mapping[str, Any]) -> CreatedAsset | None:
 
 def _check_names(task: OnceTask, arguments: Mapping[str, Any], template: Record) -> None:
     """
-    Refuse names of campaigns, and tags, that the new program could not have, before it is made.
+    Refuse campaigns and tags that the new program would not have, before it is made.
 
-    A clone has the campaigns of its template. A program that exists may have more.
+    A clone has the campaigns of its template. A program that exists already may have more.
     """
     if arguments["tags"]:
         check_tags(task.client, arguments["tags"])
@@ -146,7 +146,7 @@ def _log_result(result: CloneResult, program: Record) -> None:
 
 
 def _log_preview(arguments: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Log how the program would be filled in that does not exist yet."""
+    """Log the calls that would follow the clone, for a program that does not exist yet."""
     activated = arguments["activate"]
     calls = {
         "tokens.create": names,

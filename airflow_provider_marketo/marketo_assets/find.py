@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 _PAGE = 200
 _DEEPEST = 20
-"""Levels of folders that are looked through for the one that the author meant."""
+"""Levels of folders in which the nearest names are searched."""
 
 _MOST_NAMES = 2_000
-"""Names that are looked through for the one that the author meant: ten calls at most."""
+"""Most names among which the nearest names are searched: ten calls at most."""
 
 
 def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version: Any) -> Record | None:
@@ -30,11 +30,11 @@ def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version
     Find an asset by its id (``<asset_type>.get_by_id``).
 
     :param client: the instance.
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param asset_id: the asset's id.
     :param version: ``status="approved"`` or ``"draft"``, for types that have both.
-    :return: the record; None if Marketo says that there is no such asset, in an error or in an empty result. A wrong
-        host (610) is an error.
+    :return: the record; None if Marketo says that the asset does not exist, in an error or an empty result. A wrong
+        host (610) raises an error.
     """
     try:
         found = client.call(
@@ -47,13 +47,13 @@ def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version
 
 def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | None = None) -> Record | None:
     """
-    Find an asset by its name (``<asset_type>.get_by_name``, or ``<asset_type>.get`` where there is no such operation).
+    Find an asset by its name (``<asset_type>.get_by_name``, or ``<asset_type>.get`` if there is no such operation).
 
     :param client: the instance.
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param name: the asset's name.
     :param folder: the folder or program that the asset lies in, ``{"id", "type"}``; None for anywhere.
-    :return: the record; None if there is no such asset.
+    :return: the record; None if the asset does not exist.
     :raises MarketoInvalidRequestError: several assets have the name, or the name contains a comma.
     """
     found = [record for record in _named(client, asset_type, name) if folder is None or home_of(record) == folder]
@@ -69,12 +69,12 @@ def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | 
 
 def place(client: MarketoClient, given: Record) -> dict[str, Any]:
     """
-    Return a folder or program by id and type, as operations take it.
+    Return the id and type of a folder or program, as operations take them.
 
     :param client: the instance.
-    :param given: ``{"id", "type"}``, which is returned as it is, or ``{"name", "type"}``. The name of a folder may be
+    :param given: ``{"id", "type"}``, which is returned unchanged, or ``{"name", "type"}``. The name of a folder may be
         its path, which begins with a slash.
-    :raises MarketoNotFoundError: there is no such folder or program; the error asks for the nearest names.
+    :raises MarketoNotFoundError: the folder or program does not exist; the error suggests the nearest names.
     :raises MarketoInvalidRequestError: several folders have the name.
     """
     if "id" in given:
@@ -100,7 +100,7 @@ def place(client: MarketoClient, given: Record) -> dict[str, Any]:
 
 
 def _folders(client: MarketoClient, name: str) -> list[Record]:
-    """Return the folders of a name, or of a path."""
+    """Return the folders that have a name or a path."""
     path = name.rstrip("/") if name.startswith("/") else None
     try:
         records = client.call("folders.get_by_name", name=path.rpartition("/")[2] if path else name).records
@@ -131,7 +131,7 @@ def home_of(record: Record) -> dict[str, Any] | None:
     """
     Return the folder or program that an asset lies in.
 
-    Marketo writes it in three shapes and in any case. For files it gives the type of the file as the folder's type.
+    Marketo writes the folder in three forms, and its type in any case. For files it gives the file's type instead.
 
     :param record: the asset's record.
     """
@@ -164,21 +164,21 @@ def no_such_name(
     client: MarketoClient, asset_type: str, name: str, parameter: str, what: str, *, key: str = "name", **query: Any
 ) -> MarketoNotFoundError:
     """
-    Return the error for a name that no asset has. It asks for the nearest names that assets have.
+    Return the error for a name that no asset has. It suggests the nearest names of assets.
 
     :param client: the instance.
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param name: the name as it was given.
     :param parameter: the argument that has the name.
     :param what: the asset in words, with its name.
-    :param key: the member of records that has names.
+    :param key: the member of records that holds the name.
     :param query: further parameters of the operation that lists the assets.
     """
     try:
         records = client.paginate(f"{asset_type}.get", maxReturn=_PAGE, **query)
         known = [str(record.get(key)) for record in islice(records, _MOST_NAMES)]
     except MarketoError:
-        known = []  # the error is about the name
+        known = []  # the error about the name matters more
     return MarketoNotFoundError(
         f"{what} does not exist, or the API user cannot see it",
         parameter=parameter,
@@ -188,7 +188,7 @@ def no_such_name(
 
 def which_of(name: str, known: Iterable[str]) -> str | None:
     """
-    Ask for the names that are nearest to a name; None if none is near.
+    Return a sentence that suggests the names nearest to a name; None if no name is near.
 
     :param name: the name as it was given.
     :param known: the existing names.

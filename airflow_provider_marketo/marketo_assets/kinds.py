@@ -25,7 +25,7 @@ _VERBS: Mapping[AssetAction, Sequence[str]] = {
     "activate": ("activate",),
     "deactivate": ("deactivate",),
 }
-"""Adobe's names for each action. A family has one of them, or none."""
+"""Adobe's names for each action. A family of operations uses at most one of them."""
 
 _V2_TRANSITIONS = {"approve": "approve", "unapprove": "unapprove", "discard_draft": "discard"}
 """Names of actions in ``update_status`` of the new designer."""
@@ -35,7 +35,7 @@ def in_new_designer(asset_type: str) -> bool:
     """
     Whether a type belongs to the new designer, whose assets have text ids and one record for all versions.
 
-    :param asset_type: such as ``emails_v2``.
+    :param asset_type: type of the asset, such as ``emails_v2``.
     """
     return asset_type.endswith("_v2")
 
@@ -44,9 +44,9 @@ def checked_type(asset_type: str, *, by_name: bool = False) -> str:
     """
     Return a type that Marketo has.
 
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param by_name: whether Marketo finds the asset by its name.
-    :raises MarketoInvalidRequestError: there is no such type, or its assets cannot be found by name.
+    :raises MarketoInvalidRequestError: the type does not exist, or Marketo does not find its assets by name.
     """
     one_of("asset_type", asset_type, get_args(AssetType))
     if by_name and in_new_designer(asset_type):
@@ -63,7 +63,7 @@ def checked_id(asset_type: str, asset_id: int | str, parameter: str = "asset_id"
     """
     Return the id of a Marketo asset: a number, or a text in the new designer.
 
-    :param asset_type: such as ``emails``.
+    :param asset_type: type of the asset, such as ``emails``.
     :param asset_id: the id as it was given.
     :param parameter: name of the argument, for the error.
     :raises MarketoInvalidRequestError: the id is not a number and should be one.
@@ -84,8 +84,8 @@ def operation_of(asset_type: str, action: str) -> str:
     """
     Return the name of the operation for an action.
 
-    :param asset_type: such as ``emails``.
-    :param action: such as ``approve``.
+    :param asset_type: type of the asset, such as ``emails``.
+    :param action: the action, such as ``approve``.
     :raises MarketoInvalidRequestError: Marketo's API has no such operation for this type.
     """
     if in_new_designer(asset_type) and action in _V2_TRANSITIONS:
@@ -108,10 +108,10 @@ def _operations(asset_type: str) -> Mapping[str, str]:
 
 def naming(asset_type: str, action: str, asset_id: int | str) -> dict[str, Any]:
     """
-    Return the parameters that tell an operation which asset it is about.
+    Return the parameters that name the asset in a call.
 
-    :param asset_type: such as ``emails``.
-    :param action: such as ``approve``.
+    :param asset_type: type of the asset, such as ``emails``.
+    :param action: the action, such as ``approve``.
     :param asset_id: the asset's id.
     """
     if in_new_designer(asset_type) and action in _V2_TRANSITIONS:

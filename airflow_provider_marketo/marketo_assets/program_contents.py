@@ -1,4 +1,4 @@
-"""What lies in a program: approved, activated, tagged."""
+"""The assets in a program: approve drafts, activate campaigns, set tags."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ class ProgramContents:
         """
         Return the records of one type.
 
-        Snippets cannot be queried by folder, so all snippets are read and those of the program kept.
+        Marketo cannot list snippets by folder, so all snippets are read, and those of the program are kept.
 
-        :param asset_type: such as ``emails``.
+        :param asset_type: type of the assets, such as ``emails``.
         """
         if asset_type not in self._read:
             self._read[asset_type] = self._read_all(asset_type)
@@ -55,7 +55,7 @@ class ProgramContents:
         """
         Return ids, names and addresses in the UI, by type.
 
-        :param types: such as ``emails``.
+        :param types: types of the assets, such as ``emails``.
         """
         return {
             asset_type: [
@@ -89,8 +89,8 @@ def approve(client: MarketoClient, contents: ProgramContents, types: Sequence[st
     Approve the drafts in a program.
 
     :param client: the instance.
-    :param contents: the program's.
-    :param types: which types, such as ``emails``.
+    :param contents: the program's assets.
+    :param types: types of the assets to approve, such as ``emails``.
     :param dry_run: whether to log the calls instead of making them.
     :return: how many of each type were approved.
     """
@@ -107,7 +107,7 @@ def approve(client: MarketoClient, contents: ProgramContents, types: Sequence[st
 
 
 def _has_draft(client: MarketoClient, asset_type: str, record: Record) -> bool:
-    """Lists show one version of each asset, and an approved one may have a draft, too."""
+    """Whether an asset has a draft. A list shows one version of it, and an approved version may also have a draft."""
     if str(record.get("status")).lower() == "draft":
         return True
     return find.by_id(client, asset_type, record["id"], status="draft") is not None
@@ -120,10 +120,10 @@ def activate(
     Activate trigger campaigns of a program.
 
     :param client: the instance.
-    :param contents: the program's.
+    :param contents: the program's assets.
     :param names: names of campaigns in the program; True for all its trigger campaigns.
     :param dry_run: whether to log the calls instead of making them.
-    :return: names of the campaigns that were not active.
+    :return: names of the campaigns that were not active before.
     :raises MarketoInvalidRequestError: the program has no campaign of this name.
     """
     if not names:
@@ -147,10 +147,10 @@ def check_campaigns(names: Sequence[str], known: Sequence[str], where: str) -> N
     """
     Check the names of smart campaigns.
 
-    :param names: as they were given.
-    :param known: the existing ones.
-    :param where: what they lie in, in words.
-    :raises MarketoInvalidRequestError: one is not there.
+    :param names: the names, as the author gave them.
+    :param known: names of the existing campaigns.
+    :param where: the program in words, for the error.
+    :raises MarketoInvalidRequestError: a campaign does not exist.
     """
     missing = [name for name in names if name not in known]
     if missing:

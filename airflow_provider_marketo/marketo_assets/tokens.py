@@ -1,4 +1,4 @@
-"""My Tokens: which tokens a dictionary asks for, and which of them must be written."""
+"""My Tokens: which tokens an author wants, and which of them a task must write."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class Token:
     A My Token.
 
     :param name: its name, without ``{{my.`` and ``}}``.
-    :param type: one of :data:`TOKEN_TYPES`; None to keep the type that it has.
+    :param type: one of :data:`TOKEN_TYPES`; None to keep its present type.
     :param value: its value, as text; None to delete the token.
-    :param default: its type if it is new.
+    :param default: its type if it is new and ``type`` is None.
     """
 
     name: str
@@ -48,9 +48,9 @@ class Token:
 
 class TokensResult(TypedDict):
     """
-    What a task that writes My Tokens returns.
+    The result of a task that writes My Tokens.
 
-    ``tokens`` is how many were asked for, ``changed`` the names of those that were written or deleted.
+    ``tokens`` is the number of wanted tokens, ``changed`` has the names of tokens that were written or deleted.
     """
 
     folder: dict[str, Any]
@@ -62,9 +62,9 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     """
     Give a program or folder its My Tokens.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     program_id, folder = arguments["program_id"], arguments["folder"]
     if (program_id is None) == (folder is None):
@@ -104,7 +104,7 @@ def _place(client: MarketoClient, home: Mapping[str, Any]) -> Record:
 
 def wanted(tokens: Mapping[str, Any]) -> list[Token]:
     """
-    Return the tokens that a dictionary asks for.
+    Return the tokens that a dictionary describes.
 
     :param tokens: names, as ``{{my.Name}}`` or ``Name``, to values: text, numbers, dates, None to delete, or
         ``{"type": "rich text", "value": "<b>Hi</b>"}``.
@@ -151,7 +151,7 @@ def _calls(token: Token, present: Mapping[str, Token]) -> Iterator[tuple[str, di
     there = present.get(token.name)
     kind = token.type or (there.type if there else None) or token.default
     if there is not None and (token.value is None or there.type != kind):
-        # Name and type together identify a token: with another type it would be a second token of that name.
+        # Name and type together identify a token: a new type would make a second token of that name.
         yield "tokens.delete_by_name", {"name": token.name, "type": str(there.type)}
     if token.value is not None and (there is None or (there.type, there.value) != (kind, token.value)):
         yield "tokens.create", {"name": token.name, "type": kind, "value": token.value}

@@ -1,4 +1,4 @@
-"""Custom activities: rows that become records of a type of the instance's own."""
+"""Custom activities: rows that become activities of a type that the instance has defined."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     """
     Add activities of a custom type to leads, 300 in a call.
 
-    The input has a column ``activityDate``, one for the primary attribute, and any others of the type's attributes, by
-    their API names. It names leads by ``leadId``, or by ``lookup_field``. The input is read once and staged. Each row
-    ends as accepted, rejected with Marketo's reason, or unknown.
+    The input has the column ``activityDate``, a column for the primary attribute, and perhaps columns for other
+    attributes of the type, under their API names. The column ``leadId`` or that of ``lookup_field`` names the lead. The
+    input is read once and staged. Each row ends as accepted, rejected with Marketo's reason, or unknown.
 
-    Marketo cannot delete an activity, and does not notice one that comes twice. So the state of each call is written
-    down before it is made, and no call that may have run is made again, unless ``on_lost_upload`` says so. Two equal
-    rows are two activities.
+    Marketo cannot delete an activity, and does not notice one that is sent twice. So the task writes down the state of
+    each call before it makes the call. It repeats no call that may have run, unless ``on_lost_upload`` says so. Two
+    equal rows are two activities.
 
     This operator is experimental until it has been in a release.
 
@@ -43,32 +43,32 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     :param activity_type: API name, name or id of an approved custom activity type.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped; or
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads have no place in XCom or among rendered fields.
-    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
-        Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
-        Default: the input has ids, in a column ``leadId``.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. The
+        task asks Marketo for their ids, 300 a call. A row is rejected if Marketo has no such lead, or several. Default:
+        the input has ids, in a column ``leadId``.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``stop``: Marketo cannot delete an activity. With ``resend`` a cleared task sends those rows once more.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts and the address of the table of rejects; never rows.
     """

@@ -1,4 +1,4 @@
-"""Any operation of Marketo's API, by name."""
+"""The operator that calls any operation of Marketo's API by name."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class MarketoApiOperator(MarketoOnceOperator):
     """
     Call any operation of Marketo's API by name.
 
-    The catalogue has all of Adobe's operations: ``airflow marketo operations`` lists them, ``airflow marketo
-    describe`` shows the arguments of one. Arguments are checked before the first call. Operations that must not run
-    twice go through the ledger: no retry, kill or lost reply sends them a second time, and their arguments must render
-    to the same at every try. Rows that may be people go to ``output_path``; XCom gets their ids and number.
+    The catalogue has all of Adobe's operations: ``airflow marketo operations`` lists them, ``airflow marketo describe``
+    shows the arguments of one. Arguments are checked before the first call. Operations that must not run twice go
+    through the ledger: no retry, kill or lost reply sends them a second time, and their arguments must render to the
+    same values at every try. Rows that may describe people go to ``output_path``; XCom gets only their ids and number.
 
     Adobe's operation: the one that ``operation`` names.
 
@@ -38,14 +38,14 @@ class MarketoApiOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: check the arguments and log the call that the task would make. No call is made.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"operation", "count", "ids", "result", "warnings", "output_path", "files", "sent_earlier"}``; ``result``
-        is None where rows may be people or went to ``output_path``.
+        is None if rows may describe people or went to ``output_path``.
     """
 
     permissions: ClassVar[Sequence[str]] = ("{operation}",)

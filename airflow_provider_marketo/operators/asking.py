@@ -1,4 +1,4 @@
-"""The part of operators that ask a person whether their request ran (*experimental*)."""
+"""The mixin of operators that ask a person whether their request ran (*experimental*)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 class AsksPerson:
     """
-    A part of operators: the question in Airflow's Required Actions.
+    Mixin of operators: the question in Airflow's Required Actions.
 
     :ivar on_unknown: ``ask`` or ``fail``.
     """
@@ -21,9 +21,9 @@ class AsksPerson:
 
     def _ask(self, context: Context, error: MarketoAmbiguousOutcomeError) -> None:
         """
-        Ask a person. That ends the task's process. Return if the author wants no question, or if no person can answer.
+        Ask a person, which ends the task's process. Return if the author wants no question, or no person can answer.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         :param error: why it is unknown whether the request ran.
         """
         if self.on_unknown != "ask":

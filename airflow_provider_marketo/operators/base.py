@@ -36,8 +36,8 @@ UI_COLOR = "#e9e3f5"
 
 SPENT_LONGER = timedelta(minutes=1)
 """
-The wait for an allowance that should be back by this host's clock. Another host's clock says when it is; where that one
-is behind, the task would be deferred again and again at once.
+How long to wait for an allowance that should be back by this host's clock. The clock of another host decides when it is
+back. If that clock is behind, the task would be deferred again and again without a pause.
 """
 
 
@@ -46,11 +46,11 @@ class MarketoOperator(ChecksArguments, BaseOperator):
     Base of all operators: its use of Marketo is counted and may be limited, over all deferrals of a try.
 
     A subclass says how its arguments are checked (``argument_checks``) and does its work in :meth:`_execute`, which
-    imports one module of the package and hands over. Nothing else is imported inside functions, so that a DAG file that
-    is only parsed loads next to nothing.
+    imports one module of the package and calls it. Functions import what only a running task needs, so parsing a DAG
+    file loads almost nothing.
 
     :param marketo_conn_id: id of the connection.
-    :param max_calls: most calls that a try may make. The next call is an error and is not made. Calls that tidy up,
+    :param max_calls: largest number of calls per try. The next call is an error and is not made. Calls that tidy up,
         such as cancelling a job, are always made.
     """
 
@@ -62,7 +62,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
     operator_extra_links = (MarketoLink(),)
     ui_color = UI_COLOR
     marketo_url: str | None = None
-    """Where the link on the task's page leads, once the task has found out."""
+    """Target of the link on the task's page, once the task knows it."""
     _killed: bool = False
 
     def __init__(
@@ -92,7 +92,7 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         Stop before the next call: a person marked the task as failed, or cleared it.
 
         Airflow calls this in a signal handler and lets the task run on for some seconds. A call that is under way runs
-        to its end; what was sent is written down as usual.
+        to its end, and the task writes down as usual what it has sent.
         """
         self._killed = True
         if "hook" in vars(self):
@@ -103,17 +103,17 @@ class MarketoOperator(ChecksArguments, BaseOperator):
         """
         Run the task.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         :return: counts, ids and places of files; never rows.
         """
         return self._execute(context)
 
     def _execute(self, context: Context) -> Any:
-        """Import the module that does the work, and hand over: the one place of an operator that imports."""
+        """Import the module that does the work, and call it."""
         raise NotImplementedError
 
     def defer(self, **arguments: Any) -> NoReturn:
-        """Defer as Airflow does, and keep the count of what was used for the time after the wait."""
+        """Defer as Airflow does, and keep the count of calls for the time after the wait."""
         from airflow_provider_marketo.hooks.usage import keep_usage
 
         keep_usage()
@@ -147,7 +147,7 @@ class MarketoDeferrableOperator(MarketoOperator):
     deferrable: bool = False
     _work: Work | None = None
     _answered: bool | None = None
-    """A person's answer, whether what may or may not have run has run."""
+    """A person's answer whether the request ran; None without an answer."""
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         """
         Run the task, or its part up to the first deferral.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         return self._advance(context)
 
@@ -175,32 +175,32 @@ class MarketoDeferrableOperator(MarketoOperator):
         """
         Continue after a deferral.
 
-        :param context: Airflow's, of the running task.
-        :param event: what the trigger found; nothing of use if only time has passed.
+        :param context: the running task's context.
+        :param event: what the trigger found; nothing useful if only time has passed.
         """
         return self._advance(context, event, resumed=True)
 
     @fails_plainly()
     def start_over(self, context: Context, event: Any = None) -> Any:
         """
-        Begin after a deferral before which nothing was begun: Marketo refused the first question.
+        Begin after a deferral that came before any work: Marketo refused the first call.
 
-        :param context: Airflow's, of the running task.
-        :param event: of Airflow's own trigger, which only let time pass.
+        :param context: the running task's context.
+        :param event: the event of Airflow's own trigger, which only let time pass.
         """
         return self._advance(context)
 
     def on_kill(self) -> None:
-        """Stop as every operator does, and have the work cancel what Marketo would continue with."""
+        """Stop as every operator does, and have the work cancel the jobs that Marketo would continue."""
         super().on_kill()
         if self._work is not None:
             self._work.kill()
 
     def _begin(self, context: Context, *, resumed: bool) -> Work:
         """
-        Import the module that does the work, and return the work of this try: the one place that imports.
+        Import the module that does the work, and return the work of this try.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         :param resumed: whether this is the same try after a deferral.
         """
         raise NotImplementedError
@@ -210,7 +210,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         return result
 
     def _advance(self, context: Context, event: Any = None, *, resumed: bool = False) -> Any:
-        """From wherever the work stands to its end, or to the next deferral."""
+        """Continue the work from where it stands to its end, or to the next deferral."""
         work: Work | None = None
         try:
             work = self._work = self._begin(context, resumed=resumed)
@@ -228,18 +228,18 @@ class MarketoDeferrableOperator(MarketoOperator):
         except Exception as error:
             until = self._waits_out(work, error)
             if until is not None:
-                # Jobs in Marketo's queue continue by themselves, and what is published stays.
+                # Jobs in Marketo's queue continue by themselves, and published files stay.
                 log.warning("%s The task continues after %s.", error, until.isoformat(timespec="seconds"))
                 if work is None and not resumed:
                     self._defer(context, Wait(until), timedelta(0), method_name="start_over")
                 self._wait_until(context, work, until, error)
             if work is not None and self._gives_up(context, error):
-                work.give_up()  # no later try comes back for it
+                work.give_up()  # no later try continues it
             raise
         return self._finished(context, result)
 
     def _waits_out(self, work: Work | None, error: Exception) -> datetime | None:
-        """Return when an obstacle has passed, if that is known and worth a wait without a worker."""
+        """Return when an obstacle will have passed; None if that is unknown or not worth a wait without a worker."""
         deadline = work.deadline if work is not None else None
         now = datetime.now(timezone.utc)
         if isinstance(error, MarketoQuotaExhaustedError):
@@ -260,7 +260,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         if not self.deferrable:
             time.sleep(interval.total_seconds())
             return
-        if type(wait) is Wait:  # only time has to pass, and the work must not lose hold of its jobs meanwhile
+        if type(wait) is Wait:  # only time has to pass, and the work must keep its jobs meanwhile
             wait = work.pause(wait.until or datetime.now(timezone.utc) + interval)
         self._defer(context, wait, interval)
 

@@ -1,4 +1,4 @@
-"""Marketo in bulk to files: leads, activities, program members, custom objects."""
+"""The operator that extracts leads, activities, program members and custom objects in bulk to files."""
 
 from __future__ import annotations
 
@@ -47,25 +47,27 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     """
     Extract objects from Marketo in bulk into files of an object store or a local folder.
 
-    Splits the span into windows, runs an export job for each, waits without a worker if ``deferrable``, verifies the
-    files, writes them typed and publishes each window in one step; the manifest comes last. A task that is killed,
-    retried or cleared continues with its own jobs. Jobs that it no longer needs are cancelled, and no others.
+    The task splits the span into windows, runs an export job for each, and waits without a worker if ``deferrable``. It
+    verifies the files, writes them typed and publishes each window in one step. It writes the manifest last. A task
+    that is killed, retried or cleared continues with its own jobs. It cancels jobs that it no longer needs, and no
+    others.
 
     Adobe's operations: ``bulk_export_<object_type>.{create_job, enqueue_job, get_jobs, get_file, cancel_job}``, and
     ``leads.describe``, ``program_members.describe``, ``custom_objects.describe`` or ``activities.get_types`` once.
 
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
-        folder holds one dataset. It must render to the same at every try.
-    :param start: first second wanted; a datetime or ISO 8601, without a zone UTC. Default: the data interval's start,
-        but no dates where a list selects the rows, or for program members without a ``date_field``.
+        folder holds one dataset. It must render to the same value at every try.
+    :param start: first second wanted; a datetime or ISO 8601, in UTC if it names no zone. Default: the data interval's
+        start, but no dates if a list selects the rows, or for program members without a ``date_field``.
     :param end: first second no longer wanted. Default: as for ``start``, the data interval's end.
-    :param date_field: what the span selects by: leads ``createdAt`` (default) or ``updatedAt``, program members and
-        custom objects ``updatedAt``. Not every subscription has ``updatedAt`` for leads and program members (1035).
-    :param filters: further filters by Adobe's names, e.g. ``{"staticListId": 1001}`` in the place of dates,
-        ``{"programIds": [1, 2]}`` for program members (ten per job).
-    :param programs: of program members, in the place of ids: ``all``, or ``changed``: those in which a membership
-        began or changed in the span, as activities tell. All members of these programs are extracted.
+    :param date_field: the date that the span selects by: leads ``createdAt`` (default) or ``updatedAt``, program
+        members and custom objects ``updatedAt``. Not every subscription has ``updatedAt`` for leads and program members
+        (1035).
+    :param filters: further filters by Adobe's names, e.g. ``{"staticListId": 1001}`` instead of dates, ``{"programIds":
+        [1, 2]}`` for program members (ten per job).
+    :param programs: for program members, instead of ids: ``all``, or ``changed``: the programs in which a membership
+        began or changed in the span, according to activities. All members of these programs are extracted.
     :param fields: REST API names, or ``"all"``: every field of describe, without those that Marketo refuses.
         Leads: ``"all"`` by default. Activities have a default. The key (``id``, ``marketoGUID``, ``leadId``) is always
         exported.
@@ -73,34 +75,36 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     :param file_format: ``parquet`` or ``jsonl`` (typed), or ``csv`` (the bytes Marketo sent).
     :param window: length of a job's window, from 1 hour to 31 days: a timedelta or an ISO 8601 duration (``P7D``).
     :param order: ``oldest_first`` or ``newest_first``.
-    :param lookback: how far before ``start`` to read again, for rows that became visible late; as ``window``.
+    :param lookback: how far before ``start`` to read again, for rows that became visible late; in the form of
+        ``window``.
     :param activity_types: names or ids; default all that Marketo exports.
-    :param attributes: of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or ``typed``: one
-        dataset per activity type with a column per attribute.
+    :param attributes: attributes of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or
+        ``typed``: one dataset per activity type with a column per attribute.
     :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
     :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
-    :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
-        Of activities, this and ``exclude_fields`` also take lead fields, whose old and new values are hidden.
+    :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection. For
+        activities, this and ``exclude_fields`` also take fields of leads, and hide their old and new values.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
-        ``_misfits``) or ``fail``. Always counted in the manifest.
+        ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
         connection's ``poll_interval`` (60 seconds).
-    :param timeout: how long a try waits for Marketo in all, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for Marketo in all, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
-        data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
+        data interval, or of the span without one. DAGs that are scheduled by the plain asset do not start for such
         events.
     :param max_calls: most calls that a try may make.
     :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
-        bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. It leaves to
-        others what the connection's ``export_reserve_mb`` says and what DAGs without a budget are likely to need.
+        bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. The task leaves
+        the connection's ``export_reserve_mb`` to other work, and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.
-    :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. Of more than 100 files or
-        windows only the numbers, ``file_count`` and ``window_count``; the lists are in the file at ``manifest``.
+    :return: the manifest: paths, rows, bytes, checksums, windows and job ids; never rows. For more than 100 files or
+        windows it has only their numbers, ``file_count`` and ``window_count``; the lists are in the file at
+        ``manifest``.
     """
 
     permissions: ClassVar[Sequence[str]] = ("bulk_export_{object_type}.create_job",)

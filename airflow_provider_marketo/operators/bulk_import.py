@@ -1,4 +1,4 @@
-"""Files into Marketo in bulk: leads, program members, custom objects."""
+"""The operator that imports files into Marketo in bulk: leads, program members, custom objects."""
 
 from __future__ import annotations
 
@@ -42,36 +42,36 @@ class MarketoBulkImportOperator(MarketoImportOperator):
     :param object_type: ``leads``, ``program_members`` or ``custom_objects``.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped. A glob that finds nothing is an empty input, which is a success.
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``; ``id`` only updates.
     :param list_id: static list that imported leads join.
-    :param partition_name: lead partition.
+    :param partition_name: name of a lead partition.
     :param program_id: program that imported members join.
-    :param program_member_status: their status; one of the program's channel.
+    :param program_member_status: status of these members; a status of the program's channel.
     :param custom_object: API name of the type, for ``custom_objects``.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``, and ``stop`` with ``list_id`` or for program members, since joining a list or a program may fire
         campaigns.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def audience_size(parameter: str, value: Any) -> int | str | None:
-    """Check how large an audience may be: a number of leads, None for any, or nothing said."""
+    """Check how large an audience may be: a number of leads, None for any number, or not given."""
     if value is None or value == UNSET:
         return None if value is None else UNSET
     size: int = count(minimum=1)(parameter, value)
@@ -48,13 +48,13 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     """
     Send leads through an active trigger campaign, each lead at most once per run of the task.
 
-    Leads come by their ids, or as rows of files, a query or a list. Leads go in groups of 100. Each group is written
-    into the ledger before it is sent, and a retry or a clear continues with the groups that were not sent. If a group
-    may or may not have run, the task fails until a person has decided.
+    The leads are given by their ids, or as rows of files, a query or a list. The task sends them in groups of 100. It
+    writes each group into the ledger before sending it, and a retry or a clear continues with the groups that were not
+    sent. If a group may or may not have run, the task fails until a person has decided.
 
-    The audience of ``lead_ids`` must be the same at every try of a run. Rows are read once and staged, so that every
-    try has the same ones. A row whose lead Marketo does not have, or has twice, is rejected. Rows are experimental
-    until they have been in a release.
+    ``lead_ids`` must be the same at every try of a run. Rows are read once and staged, so that every try has the same
+    ones. A row is rejected if Marketo has no such lead, or several. Rows are experimental until they have been in a
+    release.
 
     Adobe's operations: ``smart_campaigns.get_by_id``, ``campaigns.request``, and for rows
     ``leads.get_by_filter_type``.
@@ -63,18 +63,18 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param lead_ids: ids of the leads: a list, or a template or XCom that gives one. Duplicates count once. An empty
         list sends nothing and is not an error.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
-        gzipped, with a column ``leadId`` or that of ``lookup_field``; or
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+        gzipped, with a column ``leadId`` or the one that ``lookup_field`` names; or
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads have no place in XCom or among rendered fields.
     :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Default:
-        their ids, in a column ``leadId``. Marketo is asked for the leads of either, 300 a call.
-    :param columns: for rows: column of the input to the name that ``lookup_field``, ``tokens`` and ``once_by`` use.
-        What is not in it keeps its name.
-    :param constants: for rows: a name that ``tokens`` use, to the value that every row gets.
+        rows have ids, in a column ``leadId``. In both cases the task looks the leads up in Marketo, 300 a call.
+    :param columns: for rows: map of input columns to the names that ``lookup_field``, ``tokens`` and ``once_by`` use.
+        Other columns keep their names.
+    :param constants: for rows: map of names that ``tokens`` use to the values that every row gets.
     :param tokens: values for My Tokens in this run, 100 at most. With ``lead_ids``:
         ``{"{{my.Subject}}": "Hello"}``. With rows the values name columns: ``{"{{my.Name}}": "first_name"}``, and
         people with equal values share calls. Airflow renders the values, not the names.
@@ -84,20 +84,20 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param once_for: how long ``once_by`` counts: a timedelta, seconds or an ISO 8601 duration. Default: for ever.
     :param max_audience: refuse an audience that is larger: it is usually a mistake upstream. None for any number.
         Default: 1,000 for ``lead_ids``; rows need a number or None.
-    :param rejects_path: for rows: folder for the table of rejects, and by default for what is staged.
+    :param rejects_path: for rows: folder for the table of rejects, and by default for the staged rows.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: for rows: folder that every worker reaches, for the rows while the task is under way and for the
-        digests of ``once_by``. Default: ``rejects_path``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param staging: for rows: folder, reachable by every worker, for the rows while the task runs and for the digests of
+        ``once_by``. Default: ``rejects_path``.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a group of an earlier try that may or may not have run: ``stop``; ``resend``,
         once after each clear of the task; or ``assume_sent``.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "leads", "groups_sent", "groups_sent_earlier"}``; ``campaign`` is its name.
         For rows also their account (``ImportResult``) and ``sent_before``.
@@ -200,7 +200,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         self._check_input()
 
     def _check_input(self) -> None:
-        """Refuse a missing input, and what does not go with it: when the DAG is parsed, and when it is rendered."""
+        """Refuse a missing input, and arguments that do not go with it: at parsing, and again after rendering."""
         rows = [name for name in ("source", "sql", "records") if getattr(self, name) is not None]
         if not rows and not is_filled_in_later(self.lead_ids) and self.argument("lead_ids") is None:
             raise MarketoInvalidRequestError(
@@ -215,7 +215,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
             raise MarketoInvalidRequestError(
                 "once_for goes with once_by, whose memory it ends, and once_by was not given",
                 parameter="once_for",
-                remedy="Name the columns that tell what was sent before: once_by=['email'].",
+                remedy="Name the columns that identify what was sent before: once_by=['email'].",
             )
         if rows and self.rejects_path is None:
             raise MarketoInvalidRequestError(
@@ -239,14 +239,14 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     """
     Schedule a run of a batch campaign, at most once per run of the task.
 
-    Marketo's API cannot cancel a scheduled run. The run is written into the ledger before the call. If it may or may
-    not have been scheduled, the task fails until a person has decided.
+    Marketo's API cannot cancel a scheduled run. The task writes the run into the ledger before the call. If Marketo may
+    or may not have scheduled it, the task fails until a person has decided.
 
     Adobe's operations: ``smart_campaigns.get_by_id``, ``campaigns.schedule``.
 
     :param campaign_id: id of a batch smart campaign.
     :param run_at: when to run: a datetime or ISO 8601 text with a time zone, at least five minutes and at most two
-        years ahead. It must render to the same at every try. Default: as soon as Marketo allows, in five minutes.
+        years ahead. It must render to the same value at every try. Default: as soon as Marketo allows, in five minutes.
     :param tokens: values for My Tokens in this run: ``{"{{my.Subject}}": "Hello"}``, 100 at most. Airflow renders the
         values, not the names.
     :param clone_to_program_name: clone the campaign's program under this name and schedule the clone's campaign.
@@ -255,11 +255,11 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do if an earlier try may or may not have scheduled the run: ``stop``; ``resend``, once
         after each clear of the task; or ``assume_sent``.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: make the checks and log the call that the task would make. Only reads are made.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "run_at", "scheduled", "scheduled_earlier"}``; ``campaign`` is its name.
     """
@@ -326,16 +326,16 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
 
     :param email_id: id of an e-mail of the classic editor.
     :param email_addresses: addresses of the recipients: a list, or a template or XCom that gives one.
-    :param lead_id: id of the lead whose data fill the e-mail. Default: none; Marketo uses the tokens' default values.
+    :param lead_id: id of the lead whose data fill the e-mail. Without it Marketo uses the tokens' default values.
     :param text_only: send the text version only.
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a sample of an earlier try that may or may not have been sent: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"email_id", "email", "samples_sent", "samples_sent_earlier"}``; ``email`` is its name.
     """

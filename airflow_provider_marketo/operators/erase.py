@@ -1,4 +1,4 @@
-"""Leads erased on request, as data protection law has it."""
+"""Erase leads on request, as data protection law requires."""
 
 from __future__ import annotations
 
@@ -34,19 +34,20 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     """
     Delete all leads that a request for erasure is about, and write down evidence without personal data.
 
-    Looks in all partitions that the API user sees, finds duplicates too, deletes, and looks again. What cannot be
-    undone needs ``confirm=True``. A deleted lead may come back through a form, a CRM or a list import: ``verify_after``
-    looks once more, without a worker in between, and fails the task if one did.
+    The task looks in all partitions that the API user sees, also for duplicates, deletes the leads, and looks again. A
+    deletion cannot be undone, so it needs ``confirm=True``. A deleted lead may come back through a form, a CRM or a
+    list import: ``verify_after`` looks once more, without a worker in between, and fails the task if a lead has come
+    back.
 
     Adobe's operations: ``leads.get_by_filter_type``, ``leads.delete``.
 
-    :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and if the
-        connection has a ``hash_secret``, a digest with this key in the place of each value and id.
+    :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and if the connection has
+        a ``hash_secret``, a digest with this key instead of each value and id.
     :param lead_ids: Marketo ids of the leads; or
-    :param source: files with a column ``leadId`` or that of ``lookup_field``: csv, tsv, jsonl or parquet, perhaps
-        gzipped; a path, URL, glob or ``ObjectStoragePath``, or a list of them; or
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source: files with a column ``leadId`` or the one that ``lookup_field`` names: csv, tsv, jsonl or parquet,
+        perhaps gzipped; a path, URL, glob or ``ObjectStoragePath``, or a list of them; or
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
@@ -54,9 +55,9 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. All
         leads that have one of its values are deleted. Default: the input has ids, in a column ``leadId``.
     :param columns: column of the input to the name that ``lookup_field`` uses: ``{"mail": "email"}``.
-    :param confirm: has to be True, or to render to it.
-    :param allow_none_found: whether values that find no lead at all are a success. Otherwise the task fails: they are
-        most often a mistake upstream, and evidence would say that a request was fulfilled. If only some find none, the
+    :param confirm: must be True, or render to True.
+    :param allow_none_found: whether the task succeeds if no value finds a lead. Otherwise it fails: this is most often
+        a mistake upstream, and evidence would say that a request was fulfilled. If only some values find no lead, the
         task warns, and the evidence has their positions.
     :param max_leads: refuse to delete more, which is usually a mistake upstream.
     :param verify_after: how long after the deletion to look again: seconds, a timedelta or an ISO 8601 duration; None
@@ -66,7 +67,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         extracts, also remove all files that are loaded. Experimental.
     :param dry_run: count what would be deleted.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"requested", "found", "erased", "remaining", "reappeared", "evidence"}``: counts, and where the evidence
         lies. With ``warehouse`` also ``tables`` (how many rows were emptied, by table), ``files`` (those that were
@@ -98,7 +99,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
     deferrable = True
-    """Nothing but the later look waits, and that may be a day."""
+    """Only the later look waits, and its wait may be a day."""
 
     def __init__(
         self,
@@ -154,7 +155,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         return EraseWork(context, self.hook, self.checked_arguments(), self._erase_tables, resumed=resumed)
 
     def _erase_tables(self, leads: Sequence[int]) -> Mapping[str, Any]:
-        """Erase leads from the warehouse, if there is one; return what was touched."""
+        """Erase leads from the warehouse, if the author names one; return the counts."""
         warehouse = self.argument("warehouse")
         if warehouse is None:
             return {}

@@ -35,14 +35,14 @@ PERMANENT_ERRORS = (
     MarketoBudgetError,
     MarketoStateError,
 )
-"""Errors that remain until a person has done something about them."""
+"""Errors that remain until a person acts."""
 
 
 def task_error(operator: object, error: Exception) -> Exception:
     """
-    Return what a task ends with: an error that skips Airflow's retries, if no retry can mend it.
+    Return the error that ends a task: one that skips Airflow's retries, if no retry can help.
 
-    :param operator: the task's; sensors have further wishes.
+    :param operator: the task's operator or sensor.
     :param error: the failure.
     """
     return MarketoTaskError(error) if isinstance(error, PERMANENT_ERRORS) else error
@@ -52,7 +52,8 @@ def storage_error(error: OSError) -> MarketoStorageError:
     """
     Return the error of a task whose disk, object store or Airflow has failed in the middle of its work.
 
-    What is forbidden or missing from the start is refused by its parameter, before Marketo is asked for anything.
+    A place that is forbidden or missing from the start is refused earlier, under its parameter, before any call to
+    Marketo.
 
     :param error: what Python or Airflow said.
     """
@@ -65,12 +66,12 @@ def fails_plainly(
     shown: Callable[[Any, Exception], Exception] = task_error,
 ) -> Callable[[Callable[Concatenate[Operator, Given], Result]], Callable[Concatenate[Operator, Given], Result]]:
     """
-    Have a method that Airflow calls fail with one sentence, raised in one frame.
+    Make a method that Airflow calls fail with one sentence, raised in one frame.
 
     Airflow logs every frame between itself and the place where an error was raised. This decorator raises an error
     again in the outermost frame of this package, without its cause, so that one frame is left.
 
-    :param shown: takes the operator and the failure, and returns what the task ends with.
+    :param shown: a function that takes the operator and the failure, and returns the error that ends the task.
     """
 
     def decorate(
@@ -83,7 +84,7 @@ def fails_plainly(
                     return method(operator, *args, **kwargs)
             except (MarketoError, AirflowException, OSError) as error:
                 if isinstance(error, (AirflowSkipException, airflow_compat.AirflowRescheduleException)):
-                    raise  # no failure
+                    raise  # a skip or a reschedule is no failure
                 _log_at_the_end()
                 without_frames(error)
                 failure = shown(operator, storage_error(error) if isinstance(error, OSError) else error)

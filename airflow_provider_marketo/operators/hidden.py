@@ -17,7 +17,7 @@ class Hidden(str):
     The text ``***`` with the value behind it.
 
     Airflow's logs, its serialised DAGs, its page of rendered templates and OpenLineage show attributes of operators by
-    their text. All of them take a text.
+    their text, and all of them accept this text.
 
     :param given: the value.
     """
@@ -25,7 +25,7 @@ class Hidden(str):
     given: Any
 
     def __new__(cls, given: Any) -> Hidden:
-        """Make a text of stars, which hides the given one."""
+        """Make a text of stars, which hides the given value."""
         hidden = super().__new__(cls, _STARS)
         hidden.given = given.given if isinstance(given, Hidden) else given
         return hidden
@@ -36,9 +36,9 @@ class Hidden(str):
 
 def hide(value: Any) -> Any:
     """
-    Hide a value; None stays None, and what names other tasks' results stays visible, since Airflow looks for them.
+    Hide a value. None stays None, and a reference to another task's result stays visible, since Airflow looks for it.
 
-    :param value: any.
+    :param value: the value.
     """
     return value if value is None or _has_references(value) else Hidden(value)
 
@@ -47,7 +47,7 @@ def of_hidden(check: Check) -> Check:
     """
     Return a check of the value behind the stars.
 
-    :param check: takes the argument's name and its value.
+    :param check: a function that takes the argument's name and its value.
     """
     return lambda name, value: check(name, value.given if isinstance(value, Hidden) else value)
 

@@ -50,7 +50,7 @@ def paths(parameter: str, value: Any) -> tuple[Any, ...] | None:
 
 
 def required_paths(parameter: str, value: Any) -> tuple[Any, ...]:
-    """Check files as :func:`paths` does, and refuse nothing at all."""
+    """Check files as :func:`paths` does, and refuse a missing value."""
     found = paths(parameter, value)
     if found is None:
         raise MarketoInvalidRequestError(f"{parameter} is required, and nothing was given", parameter=parameter)
@@ -58,7 +58,7 @@ def required_paths(parameter: str, value: Any) -> tuple[Any, ...]:
 
 
 def records(parameter: str, value: Any) -> Any:
-    """Check records: a list of mappings, or a function that returns one. What each holds is read later."""
+    """Check records: a list of mappings, or a function that returns one. Their contents are read later."""
     is_list = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
     if value is None or callable(value) or (is_list and not is_filled_in_later(value)):
         return value
@@ -74,7 +74,8 @@ def placeholders(parameter: str, value: Any) -> Any:
     """
     Check values for the placeholders of a statement: a mapping by name, or a list in the statement's order.
 
-    A template makes text of either. Other text is one value: a driver would take each of its characters for one.
+    A template makes text of either. Any other text is one value; a driver would take each of its characters for a
+    value.
     """
     if isinstance(value, (Set, bytes, bytearray)):
         raise MarketoInvalidRequestError(
@@ -113,7 +114,7 @@ INPUT_CHECKS: Mapping[str, Check] = {
     "records": records,
     "lookup_field": text(),
 }
-"""The arguments by which every operator takes rows that name leads. Some take ``lead_ids`` beside them."""
+"""Checks of the arguments for rows that name leads. Some operators also take ``lead_ids``."""
 
 INPUT_TEMPLATE_FIELDS = ("source", "sql", "sql_conn_id", "lookup_field")
 
@@ -126,7 +127,7 @@ def ratio(parameter: str, value: Any) -> float:
 
 
 def removals(parameter: str, value: Any) -> float:
-    """Check a number of members, or a part of them: a fraction below one."""
+    """Check a number of members, or a share of them: a fraction below one."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise MarketoInvalidRequestError(f"{parameter}={shown(value)} is not a number", parameter=parameter)
     if math.isnan(value):
@@ -138,31 +139,31 @@ def removals(parameter: str, value: Any) -> float:
 
 class MarketoImportOperator(AsksPerson, MarketoJobOperator):
     """
-    Base of the operators that send rows to Marketo; no operator by itself.
+    Base of the operators that send rows to Marketo; not an operator itself.
 
     A subclass names its input and its destination, and returns its work from ``_begin``.
 
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         each operator's own.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     """
@@ -235,8 +236,8 @@ class MarketoImportOperator(AsksPerson, MarketoJobOperator):
         """
         Continue after a person's answer.
 
-        :param context: Airflow's, of the running task.
-        :param key: of no meaning here: the task itself knows which rows the question was about.
+        :param context: the running task's context.
+        :param key: not used: the task itself knows which rows the question was about.
         :param event: the answer.
         """
         self._answered = self._answer(event)

@@ -1,4 +1,4 @@
-"""Leads that are new or have changed, on any subscription."""
+"""The operator that extracts new and changed leads, on any subscription."""
 
 from __future__ import annotations
 
@@ -41,53 +41,55 @@ if TYPE_CHECKING:
 
 class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
     """
-    Extract the leads that are new or have changed in a span, whatever the subscription can do.
+    Extract the leads that are new or have changed in a span, on any subscription.
 
     * ``updated_at``: bulk exports by ``updatedAt``, where the subscription has that filter.
-    * ``change_feed``: Marketo's feed says who changed, then leads are looked up by id, 300 per call. The feed knows
-      changes of the exported fields in the last 90 days.
+    * ``change_feed``: Marketo's feed says which leads changed, then the task looks them up by id, 300 per call. The
+      feed has changes of the exported fields from the last 90 days.
     * ``snapshot``: all leads by ``createdAt``, from ``first_lead`` to the end of the span.
 
-    ``auto`` takes the first that works, and logs which one and what it costs. Once in 30 days it tests for
-    ``updatedAt`` exports with a job that is never started. The Variable ``marketo_features_<conn_id>`` remembers the
-    answer; delete it to test again at once.
+    ``auto`` takes the first mode that works, and logs its name and cost. Once in 30 days it tests for ``updatedAt``
+    exports with a job that is never started. The Variable ``marketo_features_<conn_id>`` remembers the answer; delete
+    it to test again at once.
 
     Adobe's operations: those of :class:`~.bulk_extract.MarketoBulkExtractOperator`; for the feed
     ``activities.get_paging_token``, ``activities.get_lead_changes``, ``leads.get_by_filter_type``.
 
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
-        folder holds one dataset. It must render to the same at every try.
-    :param start: first second wanted; a datetime or ISO 8601, without a zone UTC. Default: the data interval's start.
+        folder holds one dataset. It must render to the same value at every try.
+    :param start: first second wanted; a datetime or ISO 8601, in UTC if it names no zone. Default: the data interval's
+        start.
     :param end: first second no longer wanted. Default: the data interval's end.
     :param mode: ``auto``, ``updated_at``, ``change_feed`` or ``snapshot``.
-    :param first_lead: no lead was created before it; for snapshots.
+    :param first_lead: a time before which no lead was created; for snapshots.
     :param fields: REST API names, or ``"all"`` (default): every field of describe, without those that Marketo refuses.
         ``id`` is always exported.
     :param file_format: ``parquet`` or ``jsonl`` (typed), or ``csv`` (the bytes Marketo sent).
     :param window: length of a job's window, from 1 hour to 31 days: a timedelta or an ISO 8601 duration (``P7D``).
     :param order: ``oldest_first`` or ``newest_first``.
-    :param lookback: how far before ``start`` to read again, for changes that became visible late; as ``window``.
+    :param lookback: how far before ``start`` to read again, for changes that became visible late; in the form of
+        ``window``.
     :param partition_by: columns, or ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
     :param on_schema_change: ``evolve`` (the manifest lists the change) or ``fail``, when the instance's fields differ
         from those of the output's earlier files.
     :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
-        ``_misfits``) or ``fail``. Always counted in the manifest.
+        ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
         connection's ``poll_interval`` (60 seconds).
-    :param timeout: how long a try waits for Marketo in all, as ``poll_interval``. The wait for a quota's reset does not
-        count.
-    :param max_empty_pages: of the feed: most pages without a record in a row, before the task fails.
+    :param timeout: how long a try waits for Marketo in all, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
+    :param max_empty_pages: most pages of the feed in a row without a record, before the task fails.
     :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
-        data interval, or of the span if it has none. DAGs that are scheduled by the plain asset do not start for such
+        data interval, or of the span without one. DAGs that are scheduled by the plain asset do not start for such
         events.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
-        bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. It leaves to
-        others what the connection's ``export_reserve_mb`` says and what DAGs without a budget are likely to need.
+        bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. The task leaves
+        the connection's ``export_reserve_mb`` to other work, and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.
     :return: the manifest, as :class:`~.bulk_extract.MarketoBulkExtractOperator` returns it.
     """

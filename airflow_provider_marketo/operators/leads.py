@@ -1,4 +1,4 @@
-"""Leads by key: the first call of every Marketo tutorial."""
+"""The operator that gets leads by key, list or program."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class MarketoGetLeadsOperator(MarketoOperator):
     :param lookup_field: field to look in, such as ``email`` or ``id``; one of the searchable fields of describe.
     :param lookup_values: values to look for; any number. A value must not contain a comma. Airflow shows them as a
         rendered field.
-    :param list_id: id of a static list, in the place of a filter.
-    :param program_id: id of a program, in the place of a filter.
+    :param list_id: id of a static list, instead of a filter.
+    :param program_id: id of a program, instead of a filter.
     :param fields: REST API names; default id, email, firstName, lastName, createdAt, updatedAt. ``id`` is always read.
-    :param output_path: folder for the rows, as in the bulk extract; without it no row is kept. They replace those of an
-        earlier run in ``leads.<file_format>``, or ``leads_<map_index>.<file_format>`` of a mapped task.
+    :param output_path: folder for the rows, as in the bulk extract; without it no row is kept. The rows replace the
+        file of an earlier run: ``leads.<file_format>``, or ``leads_<map_index>.<file_format>`` for a mapped task.
     :param file_format: ``parquet`` or ``jsonl`` (typed), or ``csv``.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"count", "ids", "output", "files", "manifest"}``; an id comes once, however many values found it.
         ``manifest`` is the URL of the manifest, with ``output_path``.

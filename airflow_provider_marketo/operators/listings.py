@@ -25,9 +25,9 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     *Experimental.* Each table is a dataset of one manifest, in a folder of its own. The page *Listings* has all tables,
     their keys and what they cost.
 
-    Without ``start``, every table is read whole, and what it no longer names is gone (``kind="full"``). With ``start``,
-    tables that Marketo can select by date have the changes of the span (``kind="changes"``); the others are read whole.
-    Most tables take a call per page of 200 rows. Tables that take a call per row of another table, such as
+    Without ``start``, every table is read whole, and rows that it no longer names are gone (``kind="full"``). With
+    ``start``, tables that Marketo can select by date have the changes of the span (``kind="changes"``); the others are
+    read whole. Most tables take a call per page of 200 rows. Tables that take a call per row of another table, such as
     ``program_tokens``, are listed only if they are named; with ``start`` they follow changed rows only.
 
     A retry continues with the tables that are missing. The task reads as many tables in parallel as it has
@@ -35,24 +35,25 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
 
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. It
         belongs to one task, and has a folder for each table.
-    :param object_types: names of the tables. Default: all tables that take a call per page, and ``segments``. Of the
-        default tables, those that the API user or the subscription may not read (603, 1035) are skipped, and the
-        manifest says so; a table that is named fails the task.
+    :param object_types: names of the tables. Default: all tables that take a call per page, and ``segments``. Default
+        tables that the API user or the subscription may not read (603, 1035) are skipped, and the manifest says so; if
+        the author names such a table, the task fails.
     :param keys: for tables that Marketo only looks up, lists of keys by table, such as ``{"companies": ["C-1"]}``:
         ``externalCompanyId``, ``externalOpportunityId`` of opportunities and their roles, ``externalSalesPersonId``,
-        ``name`` of named accounts. Their columns are those of the instance.
-    :param start: list what has changed since then; a datetime or ISO 8601, without a zone UTC. Default: everything.
+        ``name`` of named accounts. The instance defines their columns.
+    :param start: list what has changed since then; a datetime or ISO 8601, in UTC if it names no zone. Default:
+        everything.
     :param end: first second that is not wanted. Default: now.
     :param fields: columns to write: a list for all tables that have them, or lists by table. Columns of the key are
         always written. Default: all.
-    :param exclude_fields: columns to leave out, as ``fields``.
-    :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection, as
-        ``fields``.
+    :param exclude_fields: columns to leave out, in the form of ``fields``.
+    :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection, in
+        the form of ``fields``.
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
-        ``_misfits``) or ``fail``. Always counted in the manifest.
+        ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
-    :param max_calls: most calls that a try may make. A table that would take more calls than are left is not begun.
+    :param max_calls: largest number of calls per try. A table that would take more calls than are left is not begun.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: tables, paths, rows, bytes, checksums; never rows.
     """

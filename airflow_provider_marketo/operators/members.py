@@ -1,4 +1,4 @@
-"""Who is in a static list or in a program."""
+"""Operators for the members of static lists and programs."""
 
 from __future__ import annotations
 
@@ -48,38 +48,38 @@ class MarketoListMembersOperator(MarketoImportOperator):
     :param lead_ids: Marketo ids of the leads; or
     :param source: files with a column ``leadId`` (or another, with ``columns``): csv, tsv, jsonl or parquet, perhaps
         gzipped; a path, URL, glob or a list of them; or
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads have no place in XCom or among rendered fields.
-    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
-        Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
-        Default: the input has ids, in a column ``leadId``.
-    :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a part of the list.
-        More fails the task before anything is changed.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. The
+        task asks Marketo for their ids, 300 a call. A row is rejected if Marketo has no such lead, or several. Default:
+        the input has ids, in a column ``leadId``.
+    :param max_removals: for ``mirror``: how many members may be removed; a fraction below one is a share of the list.
+        If there are more, the task fails before it changes anything.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``: a repetition changes nothing.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
@@ -187,40 +187,40 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
 
     :param program_id: id of the program.
     :param program_member_status: status of the program's channel for every row. Without it, a column ``statusName``
-        says which, and rows without a status keep theirs.
+        holds the status, and members whose row has none keep theirs.
     :param lead_ids: Marketo ids of the leads; or
     :param source: files with a column ``leadId``, and perhaps ``statusName`` and program member fields: csv, tsv, jsonl
         or parquet, perhaps gzipped; a path, URL, glob or a list of them; or
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads have no place in XCom or among rendered fields.
-    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name.
-        Marketo is asked for their ids, 300 a call. A row whose lead is unknown, or is there twice, is rejected.
-        Default: the input has ids, in a column ``leadId``.
+    :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. The
+        task asks Marketo for their ids, 300 a call. A row is rejected if Marketo has no such lead, or several. Default:
+        the input has ids, in a column ``leadId``.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``: a repetition changes nothing.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects

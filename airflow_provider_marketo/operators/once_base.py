@@ -24,11 +24,11 @@ class MarketoOnceOperator(AsksPerson, MarketoOperator):
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
         ``resend``, once after each clear of the task; or ``assume_sent``.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     """
 
@@ -67,7 +67,7 @@ class MarketoOnceOperator(AsksPerson, MarketoOperator):
         """
         Run the task, or its part up to a question that a person has to answer.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         return self._execute_or_ask(context)
 
@@ -76,8 +76,8 @@ class MarketoOnceOperator(AsksPerson, MarketoOperator):
         """
         Continue after a person's answer.
 
-        :param context: Airflow's, of the running task.
-        :param key: of the ledger's entry that the question was about.
+        :param context: the running task's context.
+        :param key: key of the ledger's entry that the question was about.
         :param event: the answer.
         """
         sent = self._answer(event)

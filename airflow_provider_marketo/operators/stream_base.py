@@ -26,39 +26,41 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.work import Work
 
 MOST_PARTITIONS = 1000
-"""Partitions that one asset event names, the latest; a first run may read the hours of years."""
+"""Most partitions that one asset event names; it names the latest. A first run may read years of hours."""
 
 
 class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     """
     Base of the operators that follow a stream.
 
-    Each run reads from the stream's position to its own end and publishes. Only then it moves the position. A run that
-    is retried, cleared or run again reads its own range once more. A subclass names its stream in ``object_type``.
+    Each run reads from the stream's position to its own end and publishes. Only then does it move the position. A run
+    that is retried, cleared or run again reads its own range once more. A subclass names its stream in ``object_type``.
 
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
         folder holds one stream.
-    :param stream: name of the stream, by which its position is kept. Default: ``<dag_id>.<task_id>``. Under another
+    :param stream: name of the stream, under which its position is kept. Default: ``<dag_id>.<task_id>``. Under another
         name the stream starts again. Allow one run of a stream at a time: give the DAG ``max_active_runs=1``.
-    :param start: where a new stream starts; a datetime or ISO 8601, without a zone UTC. Default: the data interval's
-        start. Ignored once the stream has a position.
+    :param start: where a new stream starts; a datetime or ISO 8601, in UTC if it names no zone. Default: the data
+        interval's start. Ignored once the stream has a position.
     :param end: where this run ends. Default: the data interval's end, else now; never later than now by Marketo's
         clock.
     :param lookback: how far before its start a run reads again, for rows that became visible late: a timedelta or an
-        ISO 8601 duration (``PT2H``). Rows that were published before are left out by ``marketoGUID``.
+        ISO 8601 duration (``PT2H``). The run leaves out rows that were published before, by ``marketoGUID``.
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
-    :param attributes: of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or ``typed``.
+    :param attributes: attributes of activities: ``map`` (default for parquet), ``json`` (default for jsonl) or
+        ``typed``.
     :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
     :param exclude_fields: columns to leave out. They are never written. The key cannot be left out.
     :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
     :param on_type_error: a value that does not fit its column: ``null``, ``string`` or ``fail``.
-    :param on_gap: when Marketo no longer has what comes next: ``fail``, or ``skip`` to the oldest that it has.
+    :param on_gap: what to do when Marketo no longer has the next records: ``fail``, or ``skip`` to the oldest that it
+        has.
     :param on_quota_exhausted: ``defer`` until the quota's reset and read the range again, or ``fail`` at once.
-    :param max_empty_pages: most pages without a record in a row, before the task fails.
+    :param max_empty_pages: most pages in a row without a record, before the task fails.
     :param partition_events: give the asset events of the outlets partition keys (Airflow 3.3): the start of the run's
-        data interval, or of its range if it has none, and the starts of earlier intervals that the run has caught up
+        data interval, or of its range without one, and the starts of earlier intervals that the run has caught up
         with. DAGs that are scheduled by the plain asset do not start for such events.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.
     """
@@ -97,7 +99,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     )
     object_type: ClassVar[str]
     keeps_position: ClassVar[bool] = True
-    """Whether runs continue where the one before ended. If not, each reads the range that it is given."""
+    """Whether a run continues where the run before it ended. If not, each run reads the range that it is given."""
 
     def __init__(
         self,
@@ -149,7 +151,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         return StreamWork(context, self.hook, self._facts())
 
     def _facts(self) -> dict[str, Any]:
-        """Return what a run is told of the stream: its arguments, and what the class says."""
+        """Return what a run needs to know of the stream: the arguments, and the settings of the class."""
         facts = {"object_type": self.object_type, "keeps_position": self.keeps_position}
         return facts | self.checked_arguments()
 
@@ -158,7 +160,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
         return result
 
     def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
-        """Return the run's partition, and those of earlier intervals that it has caught up with."""
+        """Return the run's partition, and the partitions of earlier intervals that it has caught up with."""
         start, end = context.get("data_interval_start"), context.get("data_interval_end")
         keys = super()._partitions(context, manifest)
         if not keys or start is None or end is None or start == end:
@@ -174,7 +176,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
 
 
 class ReadsJournal(MarketoStreamOperator):
-    """A part of operators that read the journal of Adobe I/O Events if ``adobe_conn_id`` names one (experimental)."""
+    """Base of operators that read the journal of Adobe I/O Events if ``adobe_conn_id`` names one (experimental)."""
 
     def _begin(self, context: Context, *, resumed: bool) -> Work:
         if self.argument("adobe_conn_id") is None:

@@ -20,15 +20,15 @@ class MarketoActivitiesOperator(ReadsJournal):
     """
     Follow activities in small, frequent batches, without export jobs: one call per page of 300.
 
-    The rows are those of :class:`~.bulk_extract.MarketoBulkExtractOperator` with ``object_type="activities"``. Nothing
-    of the export quota is used.
+    The rows are those of :class:`~.bulk_extract.MarketoBulkExtractOperator` with ``object_type="activities"``. This
+    uses no export quota.
 
     With ``adobe_conn_id`` (*experimental*) the rows come from the journal of Adobe I/O Events, and cost no API calls. A
-    run reads everything that has arrived since the run before, whatever its date. Rows have a column ``_source`` more,
+    run reads everything that has arrived since the run before, whatever its date. Rows also have a column ``_source``,
     which says ``journal`` or ``extract``. The journal does not have all activity types.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
-    With ``adobe_conn_id`` only the first, where names of activity types matter.
+    With ``adobe_conn_id`` only the first is called, and only if the task needs names of activity types.
 
     :param activity_types: names or ids; default all but Delete Lead. Marketo takes ten per call. More are read by
         several cursors, as many at a time as the task has ``pool_slots``.
@@ -39,8 +39,8 @@ class MarketoActivitiesOperator(ReadsJournal):
         ``lookback`` is then how far back repeated events are recognized (default seven days); ``end`` and ``list_id``
         are refused.
     :param include_raw: write the JSON of each event into the column ``_raw``; with ``adobe_conn_id`` only.
-    :param on_gap: as in the base; with ``adobe_conn_id`` also ``fill``, which reads by bulk extract what the journal
-        has forgotten.
+    :param on_gap: as in the base; with ``adobe_conn_id`` also ``fill``, which reads by bulk extract the events that the
+        journal has forgotten.
 
     The other parameters are those of :class:`~.stream_base.MarketoStreamOperator`.
     """
@@ -125,7 +125,7 @@ class MarketoActivitiesOperator(ReadsJournal):
         self.check_arguments()
 
     def _check_source(self) -> None:
-        """Refuse what the feed, or the journal, cannot do."""
+        """Refuse arguments that the feed, or the journal, does not support."""
         if self.adobe_conn_id is None:
             refused = {"include_raw": self.include_raw, "on_gap": self.on_gap == "fill"}
             why, remedy = "needs adobe_conn_id: it is about the journal", "Name a connection of type adobe_events."

@@ -1,4 +1,4 @@
-"""Records into Marketo through the sync endpoints: small or urgent imports."""
+"""Operators that send records through the sync endpoints: small or urgent imports."""
 
 from __future__ import annotations
 
@@ -52,37 +52,37 @@ class MarketoSyncOperator(MarketoImportOperator):
         leads have no place in XCom or among rendered fields. Give either this or ``source``.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped.
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, and for leads
         ``createDuplicate``, which is never sent twice.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
-    :param dedupe_by: for other objects than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
+    :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
         ``updateOnly``.
-    :param partition_name: lead partition.
+    :param partition_name: name of a lead partition.
     :param custom_object: API name of the type, for ``custom_objects``.
     :param empty_fields: what an empty value does: ``keep`` the field as it is, or ``clear`` it.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``, and ``stop`` for ``createDuplicate``.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
@@ -192,34 +192,34 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
         leads have no place in XCom or among rendered fields. Give either this or ``source``.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped.
-    :param source_format: of the files, where their names do not tell.
-    :param delimiter: between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param source_format: format of the files, if their names do not show it.
+    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, or ``createDuplicate``, which
         is never sent twice.
     :param lookup_field: the field by which leads are found. Default: ``email``.
-    :param partition_name: lead partition.
+    :param partition_name: name of a lead partition.
     :param empty_fields: what an empty value does: ``keep`` the field as it is, or ``clear`` it.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``, and ``stop`` for ``createDuplicate``.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects

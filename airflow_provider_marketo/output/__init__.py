@@ -1,1 +1,1 @@
-"""What is written for others: the folder, its layout, the manifest, and the progress of a task."""
+"""The output folder, its layout, its manifests, and the progress of a task."""

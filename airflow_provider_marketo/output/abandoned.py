@@ -1,4 +1,4 @@
-"""Removes temporary folders of tries that were killed: lead data must not lie around for ever."""
+"""Removes temporary folders of tries that were killed: they hold lead data."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ABANDONED_AFTER = timedelta(days=7)
-"""Age at which tasks remove unfinished files of any task: no try takes as long."""
+"""Age at which a task removes unfinished files of any task: no try takes as long."""
 
 _NAME = re.compile(rf"({layout.TEMPORARY_PREFIX})?[0-9a-f]{{16}}(-.*)?")
-"""The owner of a temporary folder, see :class:`~.folder.OutputFolder`."""
+"""Matches the name of a temporary folder, which names its owner; see :class:`~.folder.OutputFolder`."""
 
 
 def remove_abandoned(place: Path, age: timedelta = ABANDONED_AFTER, *, dry_run: bool = False) -> int:
     """
-    Remove temporary folders of this user that nothing has been written to for some time.
+    Remove temporary folders of this user to which no process has written for some time.
 
     :param place: folder that holds them, on a local disk.
     :param age: time since the last write.
     :param dry_run: only count.
-    :return: how many there were.
+    :return: how many such folders there were.
     """
     oldest = (datetime.now(timezone.utc) - age).timestamp()
     found = [each for each in _ours(place) if _last_write(each) < oldest]
@@ -39,7 +39,7 @@ def remove_abandoned(place: Path, age: timedelta = ABANDONED_AFTER, *, dry_run: 
 
 
 def temporary_folder() -> Path:
-    """Return where this host keeps files on their way into an object store."""
+    """Return the folder where this host keeps files until they are uploaded to an object store."""
     return Path(tempfile.gettempdir())
 
 

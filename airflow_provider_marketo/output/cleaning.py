@@ -1,4 +1,4 @@
-"""Removes what task instances keep between their tries, once no try continues them: it holds lead data."""
+"""Removes files that task instances keep for later tries, once no try continues them: they hold lead data."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _PARTS_OF_A_RUN = 4
 
 def remove_runs(folder: OutputFolder, age: timedelta, *, dry_run: bool = False) -> int:
     """
-    Remove what task instances keep between two tries, where nothing has been written for some time.
+    Remove files that task instances keep for later tries, if they have not written for some time.
 
-    A failed import keeps the rows that it has not sent. Who clears the task after that begins from its source again.
+    A failed import keeps the rows that it has not sent. After the removal, a cleared task reads its source again.
 
     :param folder: the output.
     :param age: time since the last write.
     :param dry_run: only count.
-    :return: how many task instances had kept something.
+    :return: the number of these task instances.
     """
     runs: dict[str, list[str]] = {}
     for name in folder.tree(layout.RUNS):

@@ -25,7 +25,7 @@ class EarlyFile(io.FileIO):
     _waiting = 0
 
     def write(self, data: Any) -> int:
-        """Write bytes, and have the system start on those that wait."""
+        """Write bytes, and let the system start to write waiting bytes to the disk."""
         written = super().write(data)
         self._waiting += written
         if self._waiting >= _WRITE_BACK and hasattr(os, "posix_fadvise"):  # macOS does not have it
@@ -38,10 +38,10 @@ class EarlyFile(io.FileIO):
 
 def make_folders(folder: Path, *, private: int = 0) -> None:
     """
-    Make a folder, and those above it, unless they exist.
+    Make a folder, and the folders above it, unless they exist.
 
     :param folder: the folder.
-    :param private: how many of the innermost levels only this user may enter, where they are new.
+    :param private: how many of the innermost levels, if they are new, only this user may enter.
     """
     if folder.is_dir():
         return
@@ -54,7 +54,7 @@ def sync(path: Path) -> None:
     """
     Wait until a file's content, or a folder's list of names, is on the disk.
 
-    :param path: of the file or the folder.
+    :param path: the path of the file or the folder.
     """
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -1,12 +1,12 @@
 """
 Files that appear whole or not at all, on any file system that Airflow knows.
 
-A file is written to local disk first: in the folder itself where that is local, in a temporary directory where it is
-an object store. Once everything about it is verified, a rename or one upload gives it its final name. A writer that is
-left through an exception would otherwise publish what it has so far on S3, and not every store can take an upload back.
-Marketo's daily export volume bounds what the disk must hold.
+A file is written to local disk first: in the folder itself if that is local, in a temporary directory if it is an
+object store. Once the file is verified, a rename or one upload gives it its final name. Writing to S3 directly would
+publish an incomplete file after an exception, and not every store can take an upload back. Marketo's daily export
+volume limits what the disk must hold.
 
-Every name is a literal key: ``[``, ``?`` and ``*`` in a folder's name stand for themselves.
+Every name is a literal key: ``[``, ``?`` and ``*`` in a folder's name are ordinary characters.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ _PACKAGES = {
 _RESTORE = "Restore the file, or delete it and clear the task."
 
 _PRIVATE = f"/{layout.RUNS}/"
-"""What tasks keep between two tries: rows that wait to be sent, keys of rows. Only they read it."""
+"""The folder for what tasks keep between two tries: rows to send, keys of rows. Only these tasks read it."""
 
 _SHARED_DEPTH = 2
-"""Folders above those of a task's run, which other users may have to share: ``<dag>/<task>``."""
+"""Levels above the folder of a task's run that several users may share: ``<dag>/<task>``."""
 
 _FINAL_ERRORS = (
     PermissionError,
@@ -87,12 +87,12 @@ _NOT_FOUND = "NotFound"
 
 class OutputFolder:
     """
-    The place an author names with ``output_path=``.
+    A folder that an author names, such as with ``output_path=``.
 
-    :param url: of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
+    :param url: URL of a folder: a local path, ``file://``, ``s3://connection@bucket/prefix``, ``gs://``, ``abfs://``.
     :param parameter: the operator's name for it, for errors.
-    :param owner: the task instance, as :func:`~.layout.run_folder` names it. Temporary files belong to it, so that its
-        next try finds them.
+    :param owner: the task instance, as :func:`~.layout.run_folder` names it. Temporary folders carry its digest, so
+        that its next try finds them.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     :raises MarketoPackageMissingError: this host lacks the package of the file system; another worker may have it.
     """
@@ -112,11 +112,11 @@ class OutputFolder:
     @classmethod
     def for_task(cls, url: str | ObjectStoragePath, task: Any, *, parameter: str = "output_path") -> OutputFolder:
         """
-        Return a folder whose temporary files belong to a task instance; those that a killed try has left are removed.
+        Return a folder whose temporary files belong to a task instance, and remove those of its killed tries.
 
-        Those of other tasks are removed when they are a week old.
+        Temporary files of other tasks are removed when they are a week old.
 
-        :param url: of the folder.
+        :param url: URL of the folder.
         :param task: the running task instance, ``context["ti"]``.
         :param parameter: the operator's name for the folder, for errors.
         """
@@ -128,7 +128,7 @@ class OutputFolder:
 
     @cached_property
     def folds_case(self) -> bool:
-        """Whether names that differ in case alone are one file: so it is on macOS, on Windows and on their shares."""
+        """Whether names that differ only by case are one file, as on macOS, on Windows and on their shares."""
         if not self.is_local:
             return False
         with self.staging() as staging:
@@ -136,9 +136,9 @@ class OutputFolder:
 
     def path(self, name: str) -> ObjectStoragePath:
         """
-        Where a file of this folder lies.
+        Return the path of a file of this folder.
 
-        :param name: relative to the folder; empty for the folder itself.
+        :param name: name relative to the folder; empty for the folder itself.
         :raises MarketoInvalidRequestError: the name leads out of the folder, perhaps through a link. Names come from
             users, from Marketo and from files in the folder.
         """
@@ -158,7 +158,7 @@ class OutputFolder:
 
     def names(self, place: str) -> list[str]:
         """
-        Return the names of the files directly in a folder, sorted; nothing if there is no such folder.
+        Return the sorted names of the files directly in a folder; empty if the folder does not exist.
 
         :param place: name of a folder in this one.
         """
@@ -187,7 +187,7 @@ class OutputFolder:
         """
         Return when a file was last written, aware.
 
-        :param name: of the file.
+        :param name: name of the file.
         """
         with self._asking():
             when: datetime = self._filesystem.modified(self._key(contained(name)))
@@ -195,10 +195,10 @@ class OutputFolder:
 
     def check_writable(self) -> None:
         """
-        Write and delete a small file, so that a wrong bucket is found before Marketo is asked for anything.
+        Write and delete a small file, so that a wrong bucket is found before the first call to Marketo.
 
         :raises MarketoInvalidRequestError: the folder does not exist, or this user may not write to it.
-        :raises MarketoStorageError: the storage failed in another way, which a retry may mend.
+        :raises MarketoStorageError: the storage failed in another way; a retry may help.
         """
         probe = self._write_check
         self.write(probe, b"")
@@ -213,7 +213,7 @@ class OutputFolder:
             staging.publish([name])
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file, or None if there is none."""
+        """Return the content of a file; None if it does not exist."""
         key = self._key(contained(name))
         try:
             with self._asking():
@@ -226,7 +226,7 @@ class OutputFolder:
         """
         Open a file that may be large.
 
-        :param name: of the file.
+        :param name: name of the file.
         :raises FileNotFoundError: the file does not exist.
         """
         with self._asking():
@@ -243,24 +243,24 @@ class OutputFolder:
 
     def read_json(self, name: str, kind: type = dict, *, remedy: str = _RESTORE) -> Any:
         """
-        Return a JSON document that an earlier task wrote, or None if there is none.
+        Return a JSON document that an earlier task wrote; None if it does not exist.
 
-        :param name: of the file.
+        :param name: name of the file.
         :param kind: ``dict``, ``list`` or ``str``.
-        :param remedy: the way out if it is damaged.
-        :raises MarketoStateError: it is not JSON of this kind. A damaged file is never taken for a missing one.
+        :param remedy: what to do if the file is damaged.
+        :raises MarketoStateError: the file is not JSON of this kind. A damaged file never counts as missing.
         """
         data = self.read(name)
         return None if data is None else stored.parse(data, kind, place=str(self.path(name)), remedy=remedy)
 
     def read_state(self, kind: type[State], name: str, *, remedy: str = _RESTORE) -> State | None:
         """
-        Return the object that :meth:`write_state` stored, or None if there is none.
+        Return the object that :meth:`write_state` stored; None if the file does not exist.
 
         :param kind: its class.
-        :param name: of the file.
-        :param remedy: the way out if it is damaged.
-        :raises MarketoStateError: it is damaged, or a later release wrote it.
+        :param name: name of the file.
+        :param remedy: what to do if the file is damaged.
+        :raises MarketoStateError: the file is damaged, or a later release wrote it.
         """
         facts = self.read_json(name, remedy=remedy)
         return None if facts is None else stored.revive(kind, facts, place=str(self.path(name)), remedy=remedy)
@@ -269,14 +269,14 @@ class OutputFolder:
         """
         Store an object for later tries, tasks or releases.
 
-        :param name: of the file.
+        :param name: name of the file.
         :param state: the object.
         """
         self.write_json(name, state.to_dict())
 
     def delete(self, name: str) -> None:
         """
-        Delete a file; one that is not there is fine.
+        Delete a file; it may be missing.
 
         :raises MarketoInvalidRequestError: its name leads out of the folder, perhaps through a link.
         """
@@ -284,7 +284,7 @@ class OutputFolder:
             self._filesystem.rm_file(self._key(contained(name)))
 
     def delete_tree(self, name: str) -> None:
-        """Delete a folder and what is in it; one that is not there is fine."""
+        """Delete a folder and its content; it may be missing."""
         if self.is_local:
             with suppress(FileNotFoundError), self._asking():
                 shutil.rmtree(self._key(contained(name)))
@@ -294,11 +294,11 @@ class OutputFolder:
 
     def tidy_up(self, name: str) -> None:
         """
-        Delete a folder that a task needs no longer. Storage that fails is logged: the task's work is done.
+        Delete a folder that a task no longer needs. A failure is only logged, because the task's work is done.
 
-        What stays is removed by ``airflow marketo clean``.
+        ``airflow marketo clean`` removes files that stay.
 
-        :param name: of the folder.
+        :param name: name of the folder.
         """
         try:
             self.delete_tree(name)
@@ -306,7 +306,7 @@ class OutputFolder:
             log.warning("Could not tidy up %s: %s", name, error)
 
     def staging(self) -> Staging:
-        """Return a place for files that are not to be seen yet."""
+        """Return a place for files that are not published yet."""
         return Staging(self, self._temporary_place(), self._owner)
 
     def remove_temporary(self) -> None:
@@ -314,7 +314,7 @@ class OutputFolder:
         if self.is_local:
             shutil.rmtree(self._temporary_place(), ignore_errors=True)
             return
-        with suppress(Exception):  # where the storage fails, the work that follows says so
+        with suppress(Exception):  # if the storage fails, the next access raises the error
             self.delete(self._write_check)
         for path in Path(tempfile.gettempdir()).glob(f"{layout.TEMPORARY_PREFIX}{self._owner}-*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -346,10 +346,10 @@ class OutputFolder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """
-        Raise what fails while something is written here as one sentence.
+        Turn failures of writing into errors of one sentence.
 
-        :raises MarketoInvalidRequestError: the storage says that something is forbidden, or not there.
-        :raises MarketoStorageError: it failed in another way, which a retry may mend.
+        :raises MarketoInvalidRequestError: the storage says that something is forbidden, or does not exist.
+        :raises MarketoStorageError: the storage failed in another way; a retry may help.
         """
         try:
             with self._asking("cannot write to"):
@@ -359,7 +359,7 @@ class OutputFolder:
 
     @contextmanager
     def _asking(self, what: str = "cannot use") -> Iterator[None]:
-        """Raise what fails as one sentence. Of what is not there, the callers know whether it has to be."""
+        """Turn failures into errors of one sentence. The callers decide whether a missing file is a failure."""
         try:
             yield
         except (MarketoError, FileNotFoundError):
@@ -389,10 +389,10 @@ class Staging:
 
     Only this user can read them: files have the mode 0600, folders 0700.
 
-    :param folder: where they go.
-    :param place: where they are kept in the meantime: in the folder itself where it is local, so that publishing is a
-        rename on one file system.
-    :param owner: the task instance, as a part of a name.
+    :param folder: the folder to publish to.
+    :param place: where unpublished files lie: in the folder itself if it is local, so that publishing is a rename
+        on one file system.
+    :param owner: the task instance's digest, a part of a name.
     """
 
     def __init__(self, folder: OutputFolder, place: Path, owner: str) -> None:
@@ -419,7 +419,7 @@ class Staging:
             return cast("BinaryIO", io.BufferedWriter(EarlyFile(path, mode, opener=_open_privately)))
 
     def is_found_in_capitals(self) -> bool:
-        """Whether this place has the same name in capitals, too."""
+        """Whether this place is also found by its name in capitals."""
         return self._directory.with_name(self._directory.name.upper()).exists()
 
     def publish(self, names: list[str]) -> None:
@@ -441,7 +441,7 @@ class Staging:
 
 
 def _make_folders(folder: Path) -> None:
-    """Make folders that are missing. Those of a task's run are for this user, also where one is the output folder."""
+    """Make missing folders. Only this user may enter those of a task's run, even if one is the output folder itself."""
     inside = folder.as_posix().partition(_PRIVATE)[2]
     make_folders(folder, private=len(inside.split("/")) - _SHARED_DEPTH if inside else 0)
 
@@ -454,7 +454,7 @@ def is_final(error: BaseException) -> bool:
     """
     Whether storage says that something does not exist or is not allowed: trying again would not help.
 
-    :param error: of the storage.
+    :param error: error of the storage.
     """
     code = getattr(error, "status_code", None) or getattr(error, "code", None)
     return (

@@ -1,4 +1,4 @@
-"""A folder on a disk that is not shared: it has the right path, and lacks what another host wrote to it."""
+"""A folder on a disk that is not shared: the path is right, but files that another host wrote are missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def host() -> str:
 
 
 def mark_of(folder: OutputFolder) -> str:
-    """Return the mark that tells a folder from those of the same name on other hosts; one that has none gets one."""
+    """Return a folder's mark, made if it is missing. A folder of the same name on another host has another mark."""
     found: str | None = folder.read_json(_MARK, str)
     if found is None:
         found = uuid.uuid4().hex
@@ -32,13 +32,13 @@ def mark_of(folder: OutputFolder) -> str:
 
 def refuse_foreign(folder: OutputFolder, began: str, mark: str, parameter: str = "output_path") -> None:
     """
-    Tell a folder of this host from the folder with a mark. An object store has no hosts.
+    Check that a folder is the one with a mark. An object store is the same for all hosts.
 
-    :param folder: as this host sees it.
-    :param began: the host that saw the mark; empty if that is not known.
+    :param folder: the folder, as this host sees it.
+    :param began: the host that saw the mark; empty if the host is unknown.
     :param mark: what :func:`mark_of` returned there.
     :param parameter: the operator's name for the folder, for the error.
-    :raises MarketoInvalidRequestError: another host's folder has the mark, and this one does not.
+    :raises MarketoInvalidRequestError: another host's folder has the mark, and this folder lacks it.
     """
     if folder.is_local and began not in ("", host()) and folder.read_json(_MARK, str) != mark:
         raise unreachable(folder.url, f"host {began}", parameter)
@@ -49,7 +49,7 @@ class Note(Protocol):
 
     @property
     def name(self) -> str:
-        """How a person finds it."""
+        """The name by which a person finds the text."""
         ...
 
     def read(self) -> str | None:
@@ -67,13 +67,13 @@ class Note(Protocol):
 
 class HostNote:
     """
-    Where a task instance began, noted outside of the folder in which it keeps everything else.
+    A note of the host on which a task instance began, kept outside the folder with the task instance's files.
 
-    On a disk that is not shared, another host finds an empty folder. Without the note it would begin again there, and
-    send or export everything a second time.
+    On a disk that is not shared, another host finds an empty folder. Without the note the task would begin again there,
+    and send or export everything a second time.
 
-    :param note: where that is kept.
-    :param folder: what the author named; an object store has no hosts and gets no note.
+    :param note: the stored text.
+    :param folder: the author's folder. An object store is the same for all hosts and needs no note.
     :param parameter: the operator's name for the folder.
     """
 
@@ -96,7 +96,7 @@ class HostNote:
         """
         Check that the task instance did not begin on another host.
 
-        :raises MarketoInvalidRequestError: it did, in a folder of this name.
+        :raises MarketoInvalidRequestError: it began on another host, in a folder of this name.
         """
         text = self._note.read() if self._folder.is_local else None
         if text is None:
@@ -116,12 +116,12 @@ def unreachable(
     url: str, began: str, parameter: str = "output_path", otherwise: str = ""
 ) -> MarketoInvalidRequestError:
     """
-    Return the error for a folder that this worker does not share with the one on which the task began.
+    Return the error for a folder that this worker does not share with the worker on which the task began.
 
-    :param url: of the folder.
+    :param url: URL of the folder.
     :param began: where the task began.
     :param parameter: the operator's name for the folder.
-    :param otherwise: another way out, as a sentence after a blank.
+    :param otherwise: another remedy: a sentence after a blank.
     """
     return MarketoInvalidRequestError(
         f"{parameter}={url}, as host {host()} sees it, lacks what was written to it on {began}",

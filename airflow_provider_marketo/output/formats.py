@@ -1,8 +1,7 @@
 """
-The formats that files are written in. A new format is a row of this table, and a word in ``choices.FileFormat``.
+The formats of files. A new format needs an entry in this table, and a word in ``choices.FileFormat``.
 
-A format is written in two ways: from the bytes of Marketo's export files, in bulk, and from records, such as rejected
-rows.
+Each format has two writers: one for the bytes of Marketo's export files, and one for records, such as rejected rows.
 """
 
 from __future__ import annotations
@@ -42,14 +41,14 @@ class OutputFormat:
     """
     One format.
 
-    :param name: as authors write it, and the extension of the files.
+    :param name: the name that authors write, and the extension of the files.
     :param transform: makes the writer of an export file's rows, given the rules, the keys seen before, and how to open
         a file.
     :param write: writes records to an open file, given the kinds of their columns by name; returns their number. Kinds
         are those of :mod:`~airflow_provider_marketo.client.tabular.schema`.
-    :param attributes: the form of activities' attributes that is the default.
-    :param attribute_forms: the forms that can be written.
-    :param typed: whether columns have types. They come from Marketo.
+    :param attributes: the default form of activities' attributes.
+    :param attribute_forms: the forms that the format can hold.
+    :param typed: whether columns have types, which come from Marketo.
     """
 
     name: str
@@ -136,4 +135,4 @@ FORMATS: Mapping[str, OutputFormat] = {
         OutputFormat("csv", CsvTransform, _write_csv, attributes="json", attribute_forms=("json",), typed=False),
     )
 }
-"""By name."""
+"""The formats by name."""

@@ -1,4 +1,4 @@
-"""Where things lie in an output folder. Readers of the data pass over names that start with an underscore."""
+"""Names of files in an output folder. Readers of the data skip names that start with an underscore."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ TEMPORARY_PREFIX = "marketo-"
 
 
 def manifest(name: str) -> str:
-    """The manifest of an extract; the same for every run over the same span."""
+    """Return the name of an extract's manifest; the same for every run over the same span."""
     return f"{MANIFESTS}/{name}.json"
 
 
 def run_folder(dag_id: str, task_id: str, run_id: str, map_index: int | None) -> str:
-    """The state of a task instance between two tries."""
+    """Return the folder for the state of a task instance between two tries."""
     parts = [*map(key_part, (dag_id, task_id, run_id)), str(-1 if map_index is None else map_index)]
     return "/".join([RUNS, *parts])
 
@@ -31,32 +31,32 @@ def task_folder(task: Any) -> str:
 
 
 def request(run: str) -> str:
-    """The request with which the extract began. Templates may render to something else after a deferral."""
+    """Return the file of the request with which the extract began: templates may render differently later."""
     return f"{run}/request.json"
 
 
 def progress(run: str) -> str:
-    """Which jobs were created and which slices published (before Airflow 3.3)."""
+    """Return the file of the progress: jobs that were created, slices that were published (before Airflow 3.3)."""
     return f"{run}/progress.json"
 
 
 def mark(run: str) -> str:
-    """A number that is also in the progress. A process that does not find it here sees another folder."""
+    """Return the file of a mark that is also in the progress. If the marks differ, the folder is another host's."""
     return f"{run}/mark.json"
 
 
 def plan(run: str) -> str:
-    """Fields, schema and activity types, settled once per extract."""
+    """Return the file of the plan: fields, schema and activity types, settled once per extract."""
     return f"{run}/plan.json"
 
 
 def leftovers(run: str) -> str:
-    """Files that have to go when the manifest is there, unless they are written again."""
+    """Return the file that lists files to delete once the manifest is published, unless they are written again."""
     return f"{run}/leftovers.json"
 
 
 def slice_record(run: str, slice_name: str) -> str:
-    """The part of the manifest about a published slice."""
+    """Return the file of the manifest's part about a published slice."""
     return f"{run}/slices/{slice_name}.json"
 
 
@@ -66,5 +66,5 @@ def is_slice_record(name: str) -> bool:
 
 
 def slice_keys(run: str, slice_name: str) -> str:
-    """The keys of a published slice, which later slices must not repeat."""
+    """Return the file of the keys of a published slice, which later slices must not repeat."""
     return f"{run}/slices/{slice_name}.keys"

@@ -1,8 +1,8 @@
 """
 The manifest: what a task published, for the tasks and loads that read it.
 
-The manifest is written last, and readers go by it: a file that no manifest lists is not published. A task returns its
-manifest as JSON, and :func:`read_manifest` reads either form.
+The manifest is written last: a file that no manifest lists is not published. A task returns its manifest as JSON, and
+:func:`read_manifest` reads this JSON and the file.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ __all__ = [
 log = printable_logger(__name__)
 
 SCHEMA_VERSION = 1
-"""It grows when a member changes its meaning or goes. New members do not change it: readers pass over them."""
+"""It grows when a member changes its meaning or is removed. New members do not change it: readers skip them."""
 
 MOST_LISTED = 100
-"""Files, windows or columns that a task returns one by one: its result goes through Airflow's database."""
+"""Most files, windows or columns that a task's result lists, because the result goes through Airflow's database."""
 
 _LISTS = ("files", "windows", "columns", "datasets")
 
 CHANGES, FULL, DELETES = "changes", "full", "deletes"
-"""What the rows of a manifest are: new and changed rows of a span, all rows of a list, or rows that are gone."""
+"""Kinds of rows in a manifest: new and changed rows of a span, all rows of a list, or deleted rows."""
 
 _NO_MANIFEST = "Give what a task returned (extract.output), or the path of the manifest that it wrote."
 
@@ -89,9 +89,9 @@ class ManifestColumn:
 @dataclass(frozen=True)
 class ManifestWindow:
     """
-    What one export job, or one run of a stream, contributed.
+    The contribution of one export job, or of one run of a stream.
 
-    :param name: its name, of which the names of its files are made.
+    :param name: its name, from which the names of its files are made.
     :param start: first second of the window, ISO 8601 in UTC; None if a list selected the rows.
     :param end: first second after the window.
     :param export_id: Marketo's id of the job; None if there was no job.
@@ -122,7 +122,7 @@ class DatasetColumn:
     """
     A column as the files hold it.
 
-    :param name: as in the files.
+    :param name: name of the column in the files.
     :param type: Arrow's name of its type, such as ``int64``, ``string`` or ``timestamp[us, tz=UTC]``. Files of csv and
         jsonl hold texts that stand for values of this type.
     """
@@ -137,7 +137,7 @@ class Removal:
     The rows of another table that the rows of a dataset remove.
 
     :param dataset: name of the dataset whose rows are gone, such as ``leads``.
-    :param key: its key column to the column of the dataset at hand that has the value.
+    :param key: key column of that dataset to the column of this dataset that has the value.
     :param date: the column that says when the row was removed.
     """
 
@@ -151,13 +151,13 @@ class ManifestDataset:
     """
     Rows with the same columns: one table of a warehouse.
 
-    :param name: in snake case, such as ``leads`` or ``activity_send_email``. A load names its table after it.
+    :param name: name in snake case, such as ``leads`` or ``activity_send_email``. A load names its table after it.
     :param columns: names and types of the columns, with those that are partitions and stand in the files' paths.
-    :param key: the columns that tell rows apart; empty where rows cannot be told apart.
-    :param kind: as the manifest's, of these rows. It is ``full`` only if the rows are all rows of the table, or of the
-        part of it that ``scope`` names: leads of a static list are ``changes`` to a table of leads.
+    :param key: the columns that tell rows apart; empty if no columns do.
+    :param kind: the kind of these rows, as in the manifest. It is ``full`` only if the rows are all rows of the table,
+        or of the part of it that ``scope`` names: leads of a static list are ``changes`` to a table of leads.
     :param as_of: Marketo's time when reading began, ISO 8601 in UTC.
-    :param folder: what the names of its files start with; empty where the manifest has one dataset.
+    :param folder: prefix of the names of its files; empty if the manifest has one dataset.
     :param scope: values of columns to which a full list is limited, such as the ids of the programs whose members it
         has. A column that the files do not have holds the only value.
     :param removal: the rows of another table that these rows remove, of kind ``deletes``.
@@ -178,7 +178,7 @@ class ManifestDataset:
 @dataclass(frozen=True)
 class Manifest(Serializable):
     """
-    What a task published: places, counts, checksums; never rows.
+    The data that a task published: places, counts, checksums; never rows.
 
     :param object_type: ``leads``, ``activities`` and so on, or the name of a stream.
     :param output: URL of the output folder.
@@ -190,8 +190,8 @@ class Manifest(Serializable):
     :param custom_object: API name of the custom object type.
     :param start: first second of the span, ISO 8601 in UTC; None if a list selected the rows.
     :param end: first second after the span that was read.
-    :param requested_end: first second after the span that was asked for. It is later than ``end`` where the task asked
-        for the future; the names of the files and of the manifest follow it.
+    :param requested_end: first second after the span that was asked for. It is later than ``end`` if the span ended in
+        the future; the names of the files and of the manifest follow it.
     :param date_field: the field that the span selects by.
     :param rows: number of rows.
     :param rows_cut: rows outside their window, which were left out.
@@ -201,14 +201,14 @@ class Manifest(Serializable):
     :param key: the columns that tell rows apart.
     :param datasets: the tables that the rows form, with the types that a load needs.
     :param files: the published files.
-    :param windows: what each job contributed.
-    :param type_errors: values that did not fit their column, by column.
-    :param unknown: what Marketo did not announce, such as an activity type, with its number of rows.
+    :param windows: the contribution of each job.
+    :param type_errors: number of values that did not fit their column, by column.
+    :param unknown: number of rows with something that Marketo did not announce, such as an activity type, by name.
     :param dropped_fields: fields that were left out, with the reason.
     :param schema_changes: differences from what the output held before.
     :param task_instance: the task instance that wrote it, as its place below the output folder.
-    :param request: changes when the author changes what is wanted.
-    :param schema_version: of the manifest's own members.
+    :param request: fingerprint of the request; it changes when the author changes the request.
+    :param schema_version: schema version of the manifest's own members.
     """
 
     object_type: str
@@ -241,7 +241,7 @@ class Manifest(Serializable):
 
     @property
     def paths(self) -> list[ObjectStoragePath]:
-        """Where the files lie."""
+        """Return the paths of the files."""
         return [ObjectStoragePath(self.output) / file.name for file in self.files]
 
     def files_of(self, dataset: ManifestDataset) -> list[ManifestFile]:
@@ -250,7 +250,7 @@ class Manifest(Serializable):
         return [file for file in self.files if file.name.startswith(prefix)]
 
     def to_xcom(self) -> dict[str, Any]:
-        """Return the manifest as a task returns it: long lists stay in the file, and their lengths are named."""
+        """Return the manifest as a task returns it: long lists stay in the file, files and windows are counted."""
         found = self.to_dict()
         counts = {"file_count": len(self.files), "window_count": len(self.windows)}
         if self.manifest is not None:
@@ -264,8 +264,8 @@ class Manifest(Serializable):
         """
         Return the manifest that :meth:`to_dict` wrote.
 
-        :param facts: plain JSON. Members that this version does not know are passed over.
-        :raises MarketoDataError: it is not a manifest, or one of a later schema.
+        :param facts: plain JSON. Members that this version does not know are ignored.
+        :raises MarketoDataError: it is not a manifest, or has a later schema version.
         """
         version = facts.get("schema_version")
         if not isinstance(version, int):
@@ -285,12 +285,12 @@ class Manifest(Serializable):
 
 def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manifest:
     """
-    Read a manifest, whole.
+    Read a whole manifest, even if a task's result has only a part of it.
 
     :param source: what a task returned (its XCom), or the path or URL of the manifest's file: the member ``manifest``
         of what a task returned, or of the ``extra`` of an asset event.
     :raises FileNotFoundError: there is no such file.
-    :raises MarketoDataError: it is not a manifest, or one of a later schema.
+    :raises MarketoDataError: it is not a manifest, or has a later schema version.
     """
     if isinstance(source, Mapping):
         if all(name in source for name in _LISTS):
@@ -312,7 +312,7 @@ def read_manifest(source: Mapping[str, Any] | ObjectStoragePath | str) -> Manife
 
 
 def _check(manifest: Manifest) -> None:
-    """:raises ValueError: the manifest names another folder's file, or something that no manifest has."""
+    """Raise ValueError if the manifest has an invalid time, an unknown kind, or a file of another folder."""
     for time in (manifest.start, manifest.end, manifest.as_of, *(dataset.as_of for dataset in manifest.datasets)):
         if time is not None:
             parse_date(time)
@@ -326,13 +326,13 @@ def _check(manifest: Manifest) -> None:
 
 def publish_manifest(folder: OutputFolder, manifest: Manifest, name: str, schema: Mapping[str, Any]) -> Manifest:
     """
-    Publish a manifest, and remove files of an earlier run over the same span that this one did not write again.
+    Publish a manifest, and remove files of an earlier run over the same span that this run did not write again.
 
-    Files that another extract into the same folder has written, too, stay: over another span, in the same windows.
+    Files stay if another extract into the same folder also lists them: its span may have some of the same windows.
 
     :param folder: the output.
-    :param manifest: of what was published.
-    :param name: of the manifest, without folder and extension; the same for every run over the same span.
+    :param manifest: manifest of the published files.
+    :param name: name of the manifest, without folder and extension; the same for every run over the same span.
     :param schema: the columns, to compare with those of another run.
     :return: the manifest, with its place.
     :raises MarketoInvalidRequestError: another mapped instance of the task has written other rows over the same span.
@@ -355,19 +355,19 @@ def publish_manifest(folder: OutputFolder, manifest: Manifest, name: str, schema
 
 
 def manifest_url(folder: OutputFolder, name: str) -> str:
-    """Return where the manifest of a name lies."""
+    """Return the URL of the manifest of a name."""
     return f"{folder.url}/{layout.manifest(name)}"
 
 
 def remember_leftovers(folder: OutputFolder, run_folder: str, names: Iterable[str]) -> None:
     """
-    Write down files that have to go when the manifest is there, unless they are written again.
+    Store a list of files to delete once the manifest is published, unless they are written again.
 
-    What lists them now is about to go itself, and the task may be killed in between.
+    The records that list them now are about to be deleted, and the task may be killed in between.
 
     :param folder: the output.
     :param run_folder: the task instance's place in it.
-    :param names: of the files.
+    :param names: names of the files.
     """
     place = layout.leftovers(run_folder)
     known = set(folder.read_json(place, list) or ())
@@ -380,8 +380,8 @@ def refuse_siblings(folder: OutputFolder, name: str, request: str, run_folder: s
     Refuse to replace the rows of another mapped instance of the same task: names follow from the span alone.
 
     :param folder: the output.
-    :param name: of the manifest.
-    :param request: fingerprint of what is wanted.
+    :param name: name of the manifest.
+    :param request: fingerprint of the request.
     :param run_folder: the task instance's place in the output.
     :raises MarketoInvalidRequestError: another mapped instance has written other rows over the same span.
     """
@@ -397,7 +397,7 @@ def refuse_siblings(folder: OutputFolder, name: str, request: str, run_folder: s
 
 
 def _files_of_others(folder: OutputFolder, manifest: str, run_folder: str) -> set[str]:
-    """Return files that other manifests list, or that extracts without a manifest so far have published."""
+    """Return files that other manifests list, or that extracts still without a manifest have published."""
     names = [f"{layout.MANIFESTS}/{name}" for name in folder.names(layout.MANIFESTS) if name.endswith(".json")]
     names += [f"{layout.RUNS}/{name}" for name in folder.tree(layout.RUNS) if layout.is_slice_record(name)]
     others = [name for name in names if name != manifest and not name.startswith(f"{run_folder}/")]
@@ -408,7 +408,7 @@ def _listed(folder: OutputFolder, name: str) -> list[str]:
     """
     Return the names of the files that a manifest, or the record of a slice, lists.
 
-    :raises MarketoStateError: it is damaged.
+    :raises MarketoStateError: the file is damaged.
     """
     facts = folder.read_json(name) or {}
     try:

@@ -1,4 +1,4 @@
-"""Names of folders and files that are what they say: others are refused, since they would lead somewhere else."""
+"""Checks of the names of folders and files: names that lead to another place are refused."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _OTHER_PLACES = (
     (re.compile(r"[?#]$|\?#"), "ends in ? or #, or has ?# in it"),
     (re.compile(r"^(?:abfss?|az)://.*\\"), "has a backslash in it, which Azure reads as /"),
 )
-"""What Python or a library drops from a URL, or reads as more than a name."""
+"""Parts of a URL that Python or a library drops or interprets, and the words of the error about them."""
 
 
 def refuse_other_place(url: str, parameter: str) -> None:
     """
     Refuse a folder that libraries would read as another one.
 
-    :param url: of the folder.
+    :param url: URL of the folder.
     :param parameter: the operator's name for it.
-    :raises MarketoInvalidRequestError: it is refused.
+    :raises MarketoInvalidRequestError: libraries would read it as another folder.
     """
     found = next((what for pattern, what in _OTHER_PLACES if pattern.search(url)), None)
     if found is not None:
         raise MarketoInvalidRequestError(
             f"{parameter}={printable(repr(url))} {found}",
             parameter=parameter,
-            remedy="Give the folder another name: another folder would be used in its place.",
+            remedy="Give the folder another name: libraries would use another folder.",
         )
 
 
@@ -37,8 +37,8 @@ def contained(name: str) -> str:
     """
     Return the name of a file of a folder.
 
-    :param name: relative to the folder, with slashes.
-    :raises MarketoInvalidRequestError: it is empty, or it may lead out of the folder.
+    :param name: name relative to the folder, with slashes.
+    :raises MarketoInvalidRequestError: the name is empty, or it may lead out of the folder.
     """
     if not is_contained(name):
         raise outside(name)
@@ -49,7 +49,7 @@ def outside(name: str) -> MarketoInvalidRequestError:
     """
     Return the error for a name that leads out of its folder.
 
-    :param name: relative to the folder.
+    :param name: name relative to the folder.
     """
     return MarketoInvalidRequestError(
         f"{printable(repr(name))} is not the name of a file in the output folder",
@@ -60,9 +60,9 @@ def outside(name: str) -> MarketoInvalidRequestError:
 
 def is_contained(name: str) -> bool:
     """
-    Whether a name is that of a file of a folder, and leads nowhere else.
+    Whether a name is that of a file in its folder, and leads nowhere else.
 
-    :param name: relative to the folder, with slashes.
+    :param name: name relative to the folder, with slashes.
     """
     parts = str(name).replace("\\", "/").split("/")
     return bool(parts[0]) and "\0" not in name and "://" not in name and {".", ".."}.isdisjoint(parts)

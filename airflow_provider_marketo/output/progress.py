@@ -1,4 +1,4 @@
-"""What a task must not forget when it dies: stored where its next try finds it, and owned by one process at a time."""
+"""The progress of a task: stored where the next try finds it, and owned by one process at a time."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 _START_OVER = (
-    "It says which jobs were started and which rows were sent. Look in Marketo what an earlier try has done;"
+    "It says which jobs were started and which rows were sent. Check in Marketo what an earlier try has done;"
     " to start over, delete it (airflow state-store, or the file) and clear the task."
 )
 
 PATIENCE = 5.0
-"""Seconds that a task which is being killed waits for its store."""
+"""Seconds that a task waits for its store while it is being killed."""
 
 
 @dataclass
@@ -34,9 +34,9 @@ class Progress(Serializable):
     """
     The progress of a task. The subclass decides what it remembers: plain JSON, every field with a default.
 
-    :param fingerprint: of what is wanted and the instance; another request must not continue with this.
-    :param deadline: ISO 8601; when waiting for Marketo ends.
-    :param owner: the process that continues with it.
+    :param fingerprint: the fingerprint of the request and the instance; another request must not continue with this.
+    :param deadline: when waiting for Marketo ends, ISO 8601.
+    :param owner: the process that owns the progress and may change it.
     """
 
     VERSION: ClassVar[int] = 1
@@ -55,7 +55,7 @@ Kept = TypeVar("Kept", bound=Progress)
 
 
 class ProgressStore(Protocol[Kept]):
-    """Where progress outlives a try. A write that fails raises an error, so the task does not start what it was for."""
+    """Keeps progress for later tries. A failed write raises an error, so the task does not begin the next step."""
 
     def load(self) -> Kept | None:
         """Return the stored progress; None if nothing is stored."""
@@ -75,8 +75,8 @@ class TaskStateProgress(Generic[Kept]):
     Airflow 3.3's task state store.
 
     :param store: ``context["task_state_store"]``.
-    :param key: of the value in it.
-    :param kind: of progress.
+    :param key: key of the value in the store.
+    :param kind: kind of progress.
     """
 
     def __init__(self, store: Any, key: str, kind: type[Kept]) -> None:
@@ -102,9 +102,9 @@ class FolderProgress(Generic[Kept]):
     A small object in a folder, for Airflow before 3.3.
 
     :param folder: a folder that every worker reaches.
-    :param name: of the object.
-    :param kind: of progress.
-    :param note: tells a folder that other workers do not reach; None for a folder that only one try uses.
+    :param name: name of the object.
+    :param kind: kind of progress.
+    :param note: shows whether the task began on another host; None for a folder that only one try uses.
     """
 
     def __init__(self, folder: OutputFolder, name: str, kind: type[Kept], note: HostNote | None = None) -> None:
@@ -141,7 +141,7 @@ class FolderProgress(Generic[Kept]):
         self._keep_note(False)
 
     def _keep_note(self, wanted: bool) -> None:
-        """Leave the note before something is begun, and remove it when nothing is left that binds."""
+        """Leave the note before the task begins anything, and remove it once the progress no longer binds."""
         if self._note is None or wanted == self._is_noted:
             return
         if wanted:
@@ -158,13 +158,13 @@ def _revived(value: Any, kind: type[Kept], place: str) -> Kept | None:
 
 class ProgressKeeper(Generic[Kept]):
     """
-    The progress in the hands of one process.
+    The progress of a task, as one process holds it.
 
     A task process whose supervisor has died runs on beside the task's next try. The process that claimed the progress
-    last continues. The other one finds out before it starts or publishes anything more.
+    last continues. The other process notices this before it starts or publishes anything more.
 
     :param store: where the progress is kept.
-    :param progress: as it stands.
+    :param progress: the present progress.
     """
 
     def __init__(self, store: ProgressStore[Kept], progress: Kept) -> None:
@@ -182,7 +182,7 @@ class ProgressKeeper(Generic[Kept]):
 
     def check(self) -> None:
         """
-        Find out whether this process still owns the progress.
+        Check that this process still owns the progress.
 
         :raises MarketoStoppedError: the task was killed, or another try has taken over.
         """
@@ -194,7 +194,7 @@ class ProgressKeeper(Generic[Kept]):
 
     def is_certain_owner(self, patience: float = PATIENCE) -> bool:
         """
-        Return whether this process still owns the progress; False if the store does not say so in time.
+        Return whether this process still owns the progress; False if the store does not confirm it in time.
 
         A signal handler may call this. The interrupted code may hold a lock that the answer needs, so a thread asks.
 
@@ -214,7 +214,7 @@ class ProgressKeeper(Generic[Kept]):
 
     def save(self) -> None:
         """
-        Write the progress down.
+        Save the progress.
 
         :raises MarketoStoppedError: this process must not continue.
         """
@@ -222,11 +222,11 @@ class ProgressKeeper(Generic[Kept]):
         self._store.save(self.progress)
 
     def stop(self) -> None:
-        """Stop: from now on, nothing more is started, published or written down."""
+        """Stop: from now on, this process starts, publishes and saves nothing more."""
         self._stopped = True
 
     def clear(self) -> None:
-        """Forget the progress, when all is done."""
+        """Delete the progress, when all is done."""
         self._store.clear()
 
 
@@ -240,14 +240,14 @@ def progress_store(
     note: HostNote | None = None,
 ) -> ProgressStore[Kept]:
     """
-    Return the best store for the running task: Airflow's own where it has one.
+    Return the best store for the running task: Airflow's own, if this version has one.
 
-    :param context: Airflow's, of the running task.
-    :param key: of the value in Airflow's store.
-    :param kind: of progress.
-    :param folder: where an object takes the place of Airflow's store.
-    :param name: of that object.
-    :param note: tells a folder on a disk that is not shared.
+    :param context: the running task's context.
+    :param key: key of the value in Airflow's store.
+    :param kind: kind of progress.
+    :param folder: folder for an object that replaces Airflow's store.
+    :param name: name of that object.
+    :param note: shows whether the task began on another host.
     """
     store = task_state_store(context)
     if store is not None:

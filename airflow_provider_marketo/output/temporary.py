@@ -21,7 +21,7 @@ class Leftover:
     """
     A temporary folder or file that no task has changed for a while.
 
-    :param path: where it lies, in the output folder or on this host.
+    :param path: its path, in the output folder or on this host.
     :param bytes: its size, with everything in it.
     :param changed: when a file in it was last changed.
     """
@@ -31,19 +31,20 @@ class Leftover:
     changed: datetime
 
     def remove(self) -> None:
-        """Delete it; one that is gone is fine."""
+        """Delete it; it may be missing."""
         shutil.rmtree(self.path, ignore_errors=True)
 
 
 def find_leftovers(url: str, *, older_than: timedelta = A_DAY) -> list[Leftover]:
     """
-    Return what killed tasks have left of an output folder that no later try will remove.
+    Return temporary files of an output folder that killed tasks left and no later try will remove.
 
-    A task removes its own at its next try. These are of tasks that had none, or had it on another host.
+    A task removes its own files at its next try. These files belong to tasks without a next try, or with a next try on
+    another host.
 
-    :param url: of the output folder. A local folder holds its temporary files itself; those of an object store lie in
-        the temporary folder of each host, so the command is run on every worker.
-    :param older_than: only what has not changed for so long: younger files may belong to a task that runs.
+    :param url: URL of the output folder. A local folder holds its temporary files itself. Those of an object store lie
+        in the temporary folder of each host, so the command is run on every worker.
+    :param older_than: how long the files must be unchanged: younger files may belong to a running task.
     :raises MarketoInvalidRequestError: no file system is registered for the URL.
     """
     folder = OutputFolder(url)
@@ -55,7 +56,7 @@ def find_leftovers(url: str, *, older_than: timedelta = A_DAY) -> list[Leftover]
 
 
 def _is_mine(path: Path) -> bool:
-    """Whether this user made it; the temporary folder of a host is open to all."""
+    """Whether this user owns the path; the temporary folder of a host is open to all users."""
     return path.stat().st_uid == os.geteuid()
 
 

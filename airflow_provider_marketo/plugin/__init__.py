@@ -1,8 +1,8 @@
 """
 The page *Marketo* in Airflow's UI (*experimental*).
 
-Every process of Airflow imports this file, so it imports nothing that is not there already. The API server alone asks
-for the app behind the page.
+Every process of Airflow imports this file, so it imports only modules that Airflow has already loaded. Only the API
+server asks for the app behind the page.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _PREFIX = "/marketo"
 
 
 def _static(name: str) -> str:
-    """Return the URL of a static file: absolute, below the path of Airflow's base URL, and new with each version."""
+    """Return the address of a static file: an absolute path below Airflow's base URL, new with each version."""
     base = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
     return f"{base}{_PREFIX}/static/{name}?v={__version__}"
 
@@ -50,6 +50,6 @@ class MarketoPlugin(AirflowPlugin):
             from airflow_provider_marketo.plugin.app import make_app
 
             return [{"app": make_app(), "url_prefix": _PREFIX, "name": "Marketo"}]
-        except Exception:  # an API server that does not start is worse than a page that is missing
+        except Exception:  # a missing page is better than an API server that does not start
             log.exception("The page Marketo is missing: its app could not be made")
             return []

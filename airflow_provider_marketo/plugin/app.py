@@ -1,11 +1,11 @@
 """
-The app behind the page: static files for everybody, facts for who may see Airflow's plugins.
+The app behind the page: static files for everyone, facts for users who may see Airflow's plugins.
 
-An app of a plugin has no authentication of its own, so the router has it, and no route can forget it. The app reads
-Airflow's database only: it never calls Marketo and never reads the secret of a connection.
+Airflow does not authenticate requests to a plugin's app, so the router does it for every route. The app only reads
+Airflow's database: it never calls Marketo and never reads the secret of a connection.
 """
 
-# The annotations of routes are read at run time, so this module does without `from __future__ import annotations`.
+# The annotations of routes are read at run time, so this module has no `from __future__ import annotations`.
 from functools import cache
 from pathlib import Path
 from typing import Any

@@ -30,13 +30,13 @@ class MarketoActivitySensor(MarketoSensor):
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
     :param activity_types: names or ids, such as ``["Fill Out Form"]``.
-    :param start: first second that counts; a datetime or ISO 8601, without a zone UTC. Default: the start of the run or
-        of its data interval.
+    :param start: first second that counts; a datetime or ISO 8601, in UTC if it names no zone. Default: the start
+        of the run or of its data interval.
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about: their primary
         attribute. Default: any.
-    :param lead_ids: only of these leads. Default: any.
-    :param list_id: only of members of a static list, which Marketo takes below 10,000 members.
-    :param count: activities wanted.
+    :param lead_ids: only activities of these leads. Default: any.
+    :param list_id: only activities of the members of a static list, which must have fewer than 10,000 members.
+    :param count: number of activities to wait for.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
     :return: ``{"count", "activities", "lead_ids"}``: up to 100 ids (``marketoGUID``) and their leads.
@@ -85,7 +85,7 @@ class MarketoActivitySensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the activities that are waited for."""
+        """Return the activities to wait for."""
         from airflow_provider_marketo.conditions.activities import ActivityCondition
 
         return ActivityCondition(

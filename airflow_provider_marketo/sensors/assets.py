@@ -27,13 +27,13 @@ class MarketoAssetSensor(MarketoSensor):
 
     Adobe's operation: ``<asset_type>.get_by_id``.
 
-    :param asset_type: as of
+    :param asset_type: type of the asset, as in
         :class:`~airflow_provider_marketo.operators.assets.MarketoAssetOperator`: ``emails``, ``email_templates``,
         ``forms``, ``landing_pages``, ``landing_page_templates``, ``snippets``, ``emails_v2``, ``email_templates_v2``,
         ``fragments_v2``; for ``deleted`` also ``programs``, ``folders``, ``smart_campaigns``, ``files``,
         ``static_lists``, ``smart_lists``.
     :param asset_id: id of the Marketo asset: a number, or a text in the new designer.
-    :param state: ``approved`` (a version is live), ``draft`` (there is one, with or without a live version) or
+    :param state: ``approved`` (a version is live), ``draft`` (it has a draft, with or without a live version) or
         ``deleted``.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
@@ -66,7 +66,7 @@ class MarketoAssetSensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the state that is waited for."""
+        """Return the state to wait for."""
         from airflow_provider_marketo.conditions.assets import asset_condition
 
         return asset_condition(self.argument("asset_type"), self.argument("asset_id"), self.argument("state"))

@@ -1,4 +1,4 @@
-"""Base of the sensors: one condition, asked here or by the triggerer."""
+"""Base of the sensors: one condition, checked by the worker or by the triggerer."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ log = printable_logger(__name__)
 
 def sensor_error(sensor: BaseSensorOperator, error: Exception) -> Exception:
     """
-    Return the exception that ends a sensor. ``soft_fail`` holds for every error in every mode.
+    Return the exception that ends a sensor. ``soft_fail`` applies to every error in every mode.
 
-    The reason is logged, since Airflow's own skip may hide it. Airflow decides whether ``never_fail`` holds for a
+    The reason is logged, since Airflow's own skip may hide it. Airflow decides whether ``never_fail`` applies to a
     deadline.
 
     :param sensor: the sensor.
@@ -66,7 +66,7 @@ class ConnectedSensor(ChecksArguments, BaseSensorOperator):
     operator_extra_links = (MarketoLink(),)
     ui_color = "#d8d0ee"
     marketo_url: str | None = None
-    """Where the link on the task's page leads, once the task has found out."""
+    """Target of the link on the task's page, once the task knows it."""
 
     def __init__(
         self, *, deferrable: bool = DEFERRABLE, marketo_conn_id: str = "marketo_default", **kwargs: Any
@@ -111,9 +111,9 @@ class MarketoSensor(ConnectedSensor):
 
     def condition(self, context: Context) -> Condition:
         """
-        Return what is waited for. The one place of a sensor that imports.
+        Return the condition that the sensor waits for. Subclasses import its class here.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         raise NotImplementedError
 
@@ -122,7 +122,7 @@ class MarketoSensor(ConnectedSensor):
         """
         Look once.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         condition = self.condition(context)
         found = self._wait.look(condition)
@@ -138,7 +138,7 @@ class MarketoSensor(ConnectedSensor):
         """
         Check that the wait makes sense, then wait.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         :return: what was found: ids and counts, never a person's data.
         """
         self._has_looked = self.reschedule and context["ti"].get_first_reschedule_date(context) is not None
@@ -156,7 +156,7 @@ class MarketoSensor(ConnectedSensor):
         """
         Continue after the wait.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         :param event: the trigger's event, which says what was found.
         """
         self._drop_hook()
@@ -171,7 +171,7 @@ class MarketoSensor(ConnectedSensor):
         return SensorWait(self.hook, has_looked=self._has_looked)
 
     def _found(self, context: Context, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the trigger found, or look once more if the trigger could not look until the deadline."""
+        """Return what the trigger found; look once more if the trigger could not look until the deadline."""
         found = self._wait.found(event)
         if found is not None:
             return found
@@ -200,11 +200,11 @@ class MarketoSensor(ConnectedSensor):
 
 def start_of(given: datetime | None, context: Context) -> str:
     """
-    Return the time from which a sensor looks, as Marketo takes it.
+    Return the time from which a sensor looks, in Marketo's form.
 
-    :param given: by the author. Without it the start of the run's data interval, or the time when the run was due: both
-        stay the same when the run is cleared.
-    :param context: Airflow's, of the running task.
+    :param given: the author's time. Default: the start of the run's data interval, or the time when the run was due.
+        Both stay the same when the run is cleared.
+    :param context: the running task's context.
     """
     return iso(given or _run_start(context))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class MarketoBulkJobSensor(MarketoSensor):
     """
-    Wait until an export or import job has ended. Fails if the job did.
+    Wait until an export or import job has ended, and fail if the job failed.
 
     Exports of an object type share one call of the job list, however many sensors wait. Imports have no list and cost a
     call each. Jobs are visible to the API user who created them.
@@ -72,7 +72,7 @@ class MarketoBulkJobSensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the job that is waited for."""
+        """Return the job to wait for."""
         from airflow_provider_marketo.conditions.jobs import JobCondition
 
         return JobCondition(

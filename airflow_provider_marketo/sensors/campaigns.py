@@ -31,19 +31,21 @@ FLOW_STEPS = (
 
 class MarketoCampaignRunSensor(MarketoSensor):
     """
-    Wait until a smart campaign has run since a time.
+    Wait until a smart campaign has run at or after a given time.
 
-    Marketo does not say whether a campaign has run, so the sensor looks for its traces. With ``lead_ids`` (a triggered
-    campaign): these leads went through it, at a call for each lead that has not yet. Without (a scheduled campaign): an
-    activity that it caused.
+    Marketo does not say whether a campaign has run, so the sensor looks for traces of the run. With ``lead_ids`` (a
+    triggered campaign), it waits until all these leads went through the campaign. Each check costs one call per lead
+    that has not yet done so. Without ``lead_ids`` (a scheduled campaign), it waits for an activity that the campaign
+    caused.
 
     Adobe's operations: ``leads.get_smart_campaigns_by_lead_id``, or ``activities.get_lead_activities``.
 
     :param campaign_id: id of the smart campaign.
-    :param start: first second that counts; a datetime or ISO 8601, without a zone UTC. Default: the start of the run or
-        of its data interval.
-    :param lead_ids: the leads that were sent through it.
-    :param activity_types: without ``lead_ids``: what its flow does, names or ids. Default: the most common steps.
+    :param start: first second that counts; a datetime or ISO 8601, in UTC if it names no zone. Default: the start
+        of the run or of its data interval.
+    :param lead_ids: the leads that were sent through the campaign.
+    :param activity_types: activities that the campaign's flow adds, as names or ids; only without ``lead_ids``.
+        Default: the activities of the most common flow steps.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "lead_ids"}``, or ``{"count", "activities", "lead_ids"}`` without ``lead_ids``.
@@ -84,7 +86,7 @@ class MarketoCampaignRunSensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the traces that are waited for."""
+        """Return the traces to wait for."""
         from airflow_provider_marketo.conditions.campaigns import campaign_run
 
         return campaign_run(

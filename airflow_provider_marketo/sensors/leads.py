@@ -21,8 +21,8 @@ class MarketoLeadSensor(MarketoSensor):
     """
     Wait until there is a lead for each of some values, and optionally until one of its fields has a value.
 
-    Of several leads that share a value, one that has what is asked for is enough. Sensors that wait in the triggerer
-    share calls of 300 values.
+    If several leads share a value, one that fits is enough. Sensors that wait in the triggerer share calls of 300
+    values.
 
     Adobe's operation: ``leads.get_by_filter_type``.
 
@@ -34,7 +34,7 @@ class MarketoLeadSensor(MarketoSensor):
         Default: any value.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
-    :return: ``{"lead_ids"}``, the leads that have what is asked for.
+    :return: ``{"lead_ids"}``, the leads that fit.
     """
 
     permissions: ClassVar[Sequence[str]] = ("Read-Only Lead",)
@@ -72,7 +72,7 @@ class MarketoLeadSensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the leads that are waited for."""
+        """Return the leads to wait for."""
         from airflow_provider_marketo.conditions.leads import LeadCondition
 
         return LeadCondition(

@@ -27,7 +27,7 @@ class MarketoListMembershipSensor(MarketoSensor):
     Adobe's operation: ``static_list_membership.member_of_list``.
 
     :param list_id: id of the list.
-    :param lead_ids: all of these leads.
+    :param lead_ids: ids of the leads, all of which must be in the list.
     :param member: False waits until none of them is in the list.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
@@ -60,7 +60,7 @@ class MarketoListMembershipSensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the memberships that are waited for."""
+        """Return the memberships to wait for."""
         from airflow_provider_marketo.conditions.members import ListMembershipCondition
 
         return ListMembershipCondition(
@@ -81,7 +81,7 @@ class MarketoProgramMemberSensor(MarketoSensor):
 
     :param program_id: id of the program.
     :param statuses: one status or several, as the program's channel names them.
-    :param count: members wanted, of all these statuses together.
+    :param count: number of members to wait for, over all these statuses together.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
     :return: ``{"program_id", "members"}``, the members counted.
@@ -113,7 +113,7 @@ class MarketoProgramMemberSensor(MarketoSensor):
         self.check_arguments()
 
     def condition(self, context: Context) -> Condition:
-        """Return the number of members that is waited for."""
+        """Return the number of members to wait for."""
         from airflow_provider_marketo.conditions.members import ProgramMembersCondition
 
         return ProgramMembersCondition(

@@ -1,4 +1,4 @@
-"""A sensor for what is left of the day's quotas."""
+"""The sensor that waits until enough of the day's quotas is left."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class MarketoQuotaSensor(ConnectedSensor):
     """
     Wait until an instance has enough calls, or megabytes of bulk export, left for the day.
 
-    Reads the Variable ``marketo_quota_<conn_id>``, and asks Marketo only when the Variable is five minutes old
-    (``usage.get_daily_usage``; with ``min_export_mb`` also ``bulk_export_*.get_jobs``). What was used comes back at
-    midnight US Central time, so a deferred sensor sleeps until then.
+    The sensor reads the Variable ``marketo_quota_<conn_id>``, and asks Marketo only when the Variable is five minutes
+    old (``usage.get_daily_usage``; with ``min_export_mb`` also ``bulk_export_*.get_jobs``). Marketo resets the quotas
+    at midnight US Central time, so a deferred sensor sleeps until then.
 
     :param min_calls: calls that must be left, not counting the connection's ``reserve``.
     :param min_export_mb: megabytes of bulk export that must be left.
@@ -71,7 +71,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         """
         Wait.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         self._check_together()
         if not self.deferrable:
@@ -87,7 +87,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         """
         Return whether enough is left now.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         self._left = self._wait.look()
         return self._left is not None
@@ -97,7 +97,7 @@ class MarketoQuotaSensor(ConnectedSensor):
         """
         Continue after the wait.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         :param event: the trigger's event: what is left, or what went wrong.
         """
         self._drop_hook()

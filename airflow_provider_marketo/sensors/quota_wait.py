@@ -1,4 +1,4 @@
-"""How the quota sensor asks what is left, and how it hands the wait over to the triggerer."""
+"""How the quota sensor asks what is left, and how it passes the wait to the triggerer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class QuotaWait:
 
     def trigger(self, deadline: datetime) -> MarketoQuotaTrigger:
         """
-        Return the trigger that waits in the sensor's place.
+        Return the trigger that waits instead of the sensor.
 
         :param deadline: when the wait ends, aware.
         """

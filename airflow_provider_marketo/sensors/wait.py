@@ -1,4 +1,4 @@
-"""How a sensor looks for what it waits for, and how it hands the wait over to the triggerer."""
+"""How a sensor checks its condition, and how it passes the wait to the triggerer."""
 
 from __future__ import annotations
 
@@ -75,14 +75,14 @@ class SensorWait:
             unreachable = isinstance(answer, MarketoConnectionError) and not self._has_looked
             if unreachable or not isinstance(answer, PASSING) or self._failures == FAILURES_IN_A_ROW:
                 raise answer
-        log.warning("A look at Marketo failed, and is tried again: %s", answer)
+        log.warning("A look at Marketo failed; trying again: %s", answer)
         return None
 
     def trigger(self, condition: Condition, deadline: datetime, poke_interval: float) -> MarketoConditionTrigger:
         """
-        Return the trigger that waits in the sensor's place.
+        Return the trigger that waits instead of the sensor.
 
-        :param condition: what is waited for.
+        :param condition: what the sensor waits for.
         :param deadline: when the wait ends, aware.
         :param poke_interval: seconds between two looks.
         """
@@ -116,7 +116,7 @@ class SensorWait:
             decrypt(event["kind"], event["condition"], self._secret)
         except MarketoAuthError:
             return True
-        except KeyError:  # not an event of ours
+        except KeyError:  # the event carries no condition
             return False
         return False
 

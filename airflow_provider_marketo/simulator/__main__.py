@@ -60,7 +60,7 @@ _BASIC = (
 _SLOW = "Export jobs take half a minute. With --time-scale 60 they take a second."
 _HIGHEST_PORT = 65_535
 _SHORTEST_POLL = 5
-"""Seconds. Airflow fails a task that is deferred and back before the scheduler has noticed."""
+"""Seconds. Airflow fails a task that resumes before the scheduler has noticed that it was deferred."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -52,7 +52,7 @@ class _RefusedError(Exception):
     :param status: HTTP status.
     :param code: Adobe's code.
     :param message: Adobe's message.
-    :param reply: the whole reply, in place of the others.
+    :param reply: the whole reply; it replaces the other arguments.
     """
 
     def __init__(self, status: int = 0, code: str = "", message: str = "", *, reply: Answer | None = None) -> None:
@@ -64,7 +64,7 @@ class Adobe:
     """
     Answers calls of IMS and of the journal.
 
-    :param instance: whose events the journal has.
+    :param instance: the instance whose events the journal has.
     """
 
     def __init__(self, instance: Instance) -> None:

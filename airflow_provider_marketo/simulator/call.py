@@ -20,7 +20,7 @@ class Call:
 
     :param method: HTTP verb.
     :param target: path and query, percent-encoded.
-    :param headers: with names in lower case.
+    :param headers: headers with names in lower case.
     :param body: all bytes.
     """
 

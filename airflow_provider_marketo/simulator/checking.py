@@ -29,19 +29,19 @@ _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
 """Parameters that the catalogue requires and Marketo does not: they may be missing or empty."""
 
 _PATH_IN_BODY = {("activities.update_custom_type", "apiName")}
-"""Parameters of the path that the specification requires in the body, too."""
+"""Parameters of the path that the specification also requires in the body."""
 
 _CASE_SENSITIVE = {("data_ingestion.sync_companies", "action")}
 """Closed sets of values whose case matters."""
 
 _FOLDER_TYPES = {"Folder", "Program"}
-"""A folder of another type is 1001, as recordings of Marketo have it. Other closed sets are 1003."""
+"""A folder of another type is 1001, as in recordings of Marketo. Other closed sets are 1003."""
 
 _ROW_OF = {
     "static_list_membership.member_of_list": "static_list_membership.add_to_list",
     "static_list_membership.remove_from_list": "static_list_membership.add_to_list",
 }
-"""Operations that also take a body, as the other operation does; the catalogue has the query only."""
+"""Operations that also take a body, like the operation that each names. The catalogue lists only their query."""
 
 _ASSETS = "/rest/asset/"
 _LEAD_DATABASE, _SCHEMA = "/rest/v1/", "/schema/"
@@ -178,8 +178,8 @@ class _Reader:
         """
         Convert a parameter that was sent as text.
 
-        :param values: as often as it was sent.
-        :param json_text: whether lists are JSON, too, and not separated by commas.
+        :param values: the values, one for each time that the parameter was sent.
+        :param json_text: whether lists are also JSON, and not separated by commas.
         """
         if schema.type == "object" or (schema.type == "array" and json_text):
             return self._from_json(schema, name, parse_json(_strict(values[-1]).encode()))

@@ -34,7 +34,7 @@ def control(gateway: Gateway, call: Call) -> Bare | Bytes:
     """
     Answer a call below ``/simulator/``.
 
-    :param gateway: of the instance.
+    :param gateway: gateway of the instance.
     :param call: the call.
     """
     instance = gateway.instance

@@ -72,7 +72,7 @@ def table_lines(table: Table, rows: Iterable[Rows], fields: Sequence[str], delim
     """
     Yield the lines of a table's records.
 
-    :param rows: which records, as the table returns them.
+    :param rows: the records to write, as the table returns them.
     """
     columns = [table.columns[name] for name in fields]
     for each in rows:

@@ -51,7 +51,7 @@ class Job:
     :param user_id: the API user who created it; no other user sees it.
     :param fields: names of the columns.
     :param header: titles of the columns.
-    :param filter: as the client sent it, converted to types.
+    :param filter: the filter that the client sent, converted to types.
     :param format: ``CSV``, ``TSV`` or ``SSV``.
     :param created_at: time of its creation.
     :param fate: how a fault on request makes it end; None without one.
@@ -77,7 +77,7 @@ class Job:
 
     @property
     def is_lost(self) -> bool:
-        """Whether Marketo knows nothing of it any more."""
+        """Whether Marketo no longer knows the job."""
         return self.fate == "vanished" and self.queued_at is not None
 
     @property

@@ -78,7 +78,7 @@ class Fault:
                 raise ValueError(f"{each.name}={value!r} is of a wrong type")
         known = (*(each.name for each in operations.all_operations()), *_OF_ADOBE)
         if not any(fnmatchcase(name, self.operation) for name in known):
-            raise ValueError(f"operation={self.operation!r} is not the name of an operation, and matches none")
+            raise ValueError(f"operation={self.operation!r} is not the name of an operation, and matches no name")
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Fault:

@@ -35,7 +35,7 @@ class Gateway:
     """
     Answers calls: finds the operation, checks token, limits and parameters, and asks the handler.
 
-    :param instance: whose operations are called.
+    :param instance: the instance whose operations are called.
     """
 
     def __init__(self, instance: Instance) -> None:

@@ -28,7 +28,7 @@ class Job:
 
     :param kind: ``leads``, ``program_members``, or the API name of a custom object.
     :param content: bytes of the file.
-    :param delimiter: between two cells.
+    :param delimiter: the character between two cells.
     :param parameters: parameters of the call: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
         ``programMemberStatus``.
     :param fate: how a fault on request makes it end; None without one.
@@ -51,7 +51,7 @@ class Job:
 
     @property
     def is_lost(self) -> bool:
-        """Whether Marketo knows nothing of it."""
+        """Whether Marketo does not know the job."""
         return self.fate == "vanished"
 
     @property

@@ -64,24 +64,24 @@ class Manner:
     How the journal behaves, from now on.
 
     :param duplicates: part of the events, between 0 and 1, that come a second time.
-    :param disorder: most seconds by which an event arrives after it happened, and its duplicate after it.
-    :param others: part of the events, between 0 and 1, for which another instance of the organization has one, too.
-    :param unknown: part of the activities, between 0 and 1, for which there is also one of a type and with an attribute
-        that Marketo has not announced.
+    :param disorder: greatest delay of an event in seconds, and of its duplicate after it.
+    :param others: part of the events, between 0 and 1, for which another instance of the organization has one as well.
+    :param unknown: part of the activities, between 0 and 1, for which the journal also has one whose type and
+        attribute Marketo has not announced.
     :param wrapping: shape of an entry: ``flat``, ``body``, ``event.body``, or ``mixed``; empty for Adobe's examples,
         flat activities and wrapped audits.
     :param ids: names of the event's id: ``both``, ``new`` or ``old``.
-    :param odd: payloads with what the documentation shows somewhere: odd times, quoted numbers, unknown members.
-    :param page: events of a page that is asked for without ``limit``.
+    :param odd: whether payloads have the oddities of Adobe's pages: odd times, quoted numbers, unknown members.
+    :param page: events on a page if the request has no ``limit``.
     :param exact: whether a page has ``limit`` events, or a single one.
     :param retry_after: form of ``retry-after`` at the end: ``seconds``, ``date`` or ``none``.
-    :param joined_links: one ``Link`` header in place of several.
+    :param joined_links: whether to send one ``Link`` header instead of several.
     :param next_host: scheme and host of the links; empty for relative ones.
-    :param forgets_silently: whether a position that is forgotten gets 204 and a ``validate`` that says 400, as it once
-        did, in place of 410.
+    :param forgets_silently: whether a forgotten position gets 204, and 400 from ``validate``, as Adobe once answered,
+        and not 410.
     :param management_api: whether the project has the I/O Management API, whose scope reading needs.
     :param token_life: seconds until a token of IMS expires.
-    :param tokens: how many tokens IMS gives before it says that they are too many; 0 for any number.
+    :param tokens: how many tokens IMS gives before it refuses further ones; 0 for any number.
     """
 
     duplicates: float = 0.0
@@ -130,9 +130,9 @@ class Journal:
     """
     The journal of one event registration.
 
-    :param settings: the instance's.
-    :param store: its data.
-    :param clock: its time.
+    :param settings: settings of the instance.
+    :param store: data of the instance.
+    :param clock: the time.
     """
 
     def __init__(self, settings: Settings, store: Store, clock: Clock) -> None:
@@ -150,7 +150,7 @@ class Journal:
         store.activities.observers.append(lambda activity: self._happen(self._now(), activity=activity))
 
     def register_again(self) -> None:
-        """Delete the registration and make another: the address is another one, and the journal empty."""
+        """Delete the registration and make another: it has another address and an empty journal."""
         self.settle()
         self.registration = str(uuid.UUID(int=self._chance.getrandbits(128)))
         self._arrived, self._entries, self._late = [], [], []
@@ -212,7 +212,7 @@ class Journal:
         """
         Return the number of entries before a time, and a few fewer: Adobe starts at a position near it.
 
-        :param seconds: before now.
+        :param seconds: seconds before now.
         """
         return max(self.oldest, bisect_right(self._arrived, self._now() - int(seconds)) - 3)
 
@@ -226,7 +226,7 @@ class Journal:
             yield {"position": self.position(number + 1), "event": self._wrapped(number)}
 
     def position(self, number: int) -> str:
-        """Return the position behind a number of entries."""
+        """Return the position after a number of entries."""
         return f"heron:{self.registration[:8]}:{number:x}"
 
     def number(self, position: str) -> int | None:

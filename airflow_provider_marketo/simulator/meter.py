@@ -51,7 +51,7 @@ class Meter:
 
     def enter(self, user: ApiUser) -> None:
         """
-        Count a call that starts. The caller must call :meth:`leave` whatever happens.
+        Count a call that starts. The caller must call :meth:`leave` even if the call fails.
 
         :raises ApiError: 607, 606 or 615.
         """

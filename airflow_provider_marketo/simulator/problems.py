@@ -109,7 +109,7 @@ class BadRecord(dict[str, Any]):
     """
     A record of a batch that lacks a member or has a wrong value. The instance skips it and processes the others.
 
-    :param members: as the client sent them.
+    :param members: the members that the client sent.
     :param error: why it is skipped.
     """
 

@@ -16,7 +16,7 @@ class Report:
     """
     Everything that a simulator has counted.
 
-    :param calls: by operation, including refused calls; ``?`` stands for calls of no known operation.
+    :param calls: calls by operation, including refused calls; ``?`` stands for calls of no known operation.
     :param executed: calls that ran, by operation, whether or not their answer arrived.
     :param sent_twice: how often something ran twice: a lead in a trigger campaign, a scheduled run at one time, a
         sample to one address.

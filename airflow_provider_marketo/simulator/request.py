@@ -27,7 +27,7 @@ class Upload:
     A file in a multipart body.
 
     :param name: name of the file.
-    :param content_type: as the client declares it.
+    :param content_type: the content type that the client declares.
     :param content: all bytes.
     """
 
@@ -47,8 +47,8 @@ class Request:
 
     :param operation: row of the catalogue.
     :param user: API user of the token.
-    :param parameters: by name.
-    :param headers: with names in lower case.
+    :param parameters: parameters by name.
+    :param headers: headers with names in lower case.
     :param fault: fault on request, for handlers that do more than raise its error.
     """
 

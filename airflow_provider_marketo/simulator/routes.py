@@ -28,7 +28,7 @@ class Match(NamedTuple):
     """
     The operations at a path.
 
-    :param operations: by HTTP verb.
+    :param operations: operations by HTTP verb.
     :param path: parameters in the path.
     """
 
@@ -54,7 +54,7 @@ def answers(*names: str) -> Callable[[Handler], Handler]:
 
 def find(path: str) -> Match:
     """
-    Return the operations at a path; none for an unknown path.
+    Return the operations at a path; empty for an unknown path.
 
     :param path: percent-encoded.
     """

@@ -77,7 +77,7 @@ class Server(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Print the traceback of a bug; a client that disconnected is not one."""
+        """Print the traceback of a bug; a client that disconnected is not a bug."""
         if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 

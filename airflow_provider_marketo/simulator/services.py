@@ -22,9 +22,9 @@ class Service(Protocol):
 
     def token(self, headers: Mapping[str, str]) -> str | None:
         """
-        Return the token of a call; None if the call has none.
+        Return the token of a call; None without one.
 
-        :param headers: with names in lower case.
+        :param headers: headers with names in lower case.
         """
         ...
 
@@ -52,7 +52,7 @@ class RestApi:
         self._instance = instance
 
     def token(self, headers: Mapping[str, str]) -> str | None:
-        """Return the access token of a request; None if it has none."""
+        """Return the access token of a request; None without one."""
         return bearer(headers)
 
     @contextmanager

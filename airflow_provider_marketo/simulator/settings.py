@@ -88,7 +88,7 @@ class Settings:
     :param status_days: days for which a finished job has a status.
     :param feed_scan: activities that one call to a feed reads; those that match are the page.
     :param late_share: part of the activities, between 0 and 1, that the feeds show late.
-    :param late_by: seconds after its date at which a late activity appears, possibly behind the reader.
+    :param late_by: seconds after its date at which a late activity appears, possibly after the reader has passed.
     :param repeat_share: part of the activities, between 0 and 1, that the feeds show twice.
     :param munchkin_id: name of the instance in data ingestion, besides its address.
     :param ingestion_seconds: seconds until data ingestion has done the work of a request.
@@ -104,7 +104,7 @@ class Settings:
     :param spool: directory of export files; None for a temporary one that is removed at the end.
     :param export_rows: called with what is exported (``leads``, ``activities``, ``program_members`` or a custom
         object's name) and the fields, it returns the rows of every export in place of the generated ones. A cell of
-        bytes is written as it is, including quotes.
+        bytes is written unchanged, including quotes.
     :param export_header: called with the same arguments, it returns the titles of the columns.
     """
 

@@ -1,7 +1,7 @@
 """
 Names of parameters and members that only one of Adobe's two sources uses.
 
-The specification and the documentation disagree on these. Marketo is taken to accept both, and the catalogue has one.
+The specification and the documentation disagree on these names. The simulator accepts both; the catalogue has one.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SPELLINGS: Mapping[str, Mapping[str, str]] = {
     "data_ingestion.sync_program_member_status": _MEMBERS,
     "data_ingestion.delete_program_members": _MEMBERS,
 }
-"""By operation: the place of another spelling, and the name that the catalogue has there."""
+"""For each operation: where another spelling may stand, and the catalogue's name for the same place."""
 
 
 def pairs_as_in_catalogue(operation: str, pairs: Pairs) -> list[tuple[str, str]]:
@@ -36,7 +36,7 @@ def pairs_as_in_catalogue(operation: str, pairs: Pairs) -> list[tuple[str, str]]
     Return the parameters of a query or a form under the catalogue's names.
 
     :param operation: the operation's name.
-    :param pairs: as they were sent.
+    :param pairs: the parameters as they were sent.
     """
     spellings = _SPELLINGS.get(operation, {})
     return [(spellings.get(name, name), text) for name, text in pairs]
@@ -47,7 +47,7 @@ def json_as_in_catalogue(operation: str, body: Body) -> Any:
     Return a JSON body with the catalogue's names.
 
     :param operation: the operation's name.
-    :param body: as it was sent.
+    :param body: the body as it was sent.
     """
     spellings = _SPELLINGS.get(operation)
     return body.json if spellings is None else _renamed(body.json, spellings, "")

@@ -47,7 +47,7 @@ class Tokens:
         """
         Answer a call of identity.
 
-        :param parameters: of the query or of the form.
+        :param parameters: parameters of the query or of the form.
         """
         user = next(
             (each for each in self._settings.users if each.client_id == parameters.get("client_id")),

@@ -25,7 +25,7 @@ def typed_record(fields: Mapping[str, Field], record: Mapping[str, Any]) -> dict
     Return a record as it is stored.
 
     :param fields: fields that a record may have.
-    :param record: as the client sent it.
+    :param record: the record that the client sent.
     :raises RecordError: 1006 for an unknown field, 1003 for a read-only field, 1001 or 1003 for a value that does not
         fit its field.
     """

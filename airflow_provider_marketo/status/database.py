@@ -1,7 +1,7 @@
 """
 Queries of Airflow's database that are cheap for a web server: by key, by prefix, and of unfinished tasks only.
 
-Variables are encrypted one by one, so only those are read that are shown.
+Each Variable is decrypted by itself, so only the Variables that are shown are read.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Snapshot:
     """
     What Airflow's database knows, for one answer: each query runs at most once, when its facts are first needed.
 
-    :param session: of Airflow's database.
-    :param prefixes: how the keys of the Variables begin that are needed.
+    :param session: a session of Airflow's database.
+    :param prefixes: prefixes of the keys of the Variables that are needed.
     :param names: keys of further Variables that are needed.
     """
 
@@ -55,20 +55,20 @@ class Snapshot:
         self._names = names
 
     def texts(self, prefix: str) -> dict[str, str]:
-        """Return the texts of the Variables with a prefix, by key. That of one that cannot be decrypted is empty."""
+        """Return the texts of the Variables with a prefix, by key; a text that cannot be decrypted is empty."""
         return {key: text for key, text in self._texts.items() if key.startswith(prefix)}
 
     def values(self, prefix: str) -> dict[str, dict[str, Any]]:
-        """Return the JSON objects in the Variables with a prefix, by key. A Variable that holds none is left out."""
+        """Return the JSON objects in the Variables with a prefix, by key. Other Variables are left out."""
         found = {key: json_object(text) for key, text in self.texts(prefix).items()}
         return {key: value for key, value in found.items() if value is not None}
 
     @cached_property
     def _texts(self) -> dict[str, str]:
         """
-        All Variables that are needed, and the entries of the ledger that wait.
+        All Variables that are needed, and the ledger's unsettled entries.
 
-        There may be thousands of settled entries. Only an entry that waits still has a claim.
+        There may be thousands of settled entries. Only an unsettled entry still has a claim.
         """
         entry_of_claim = func.substr(Variable.key, 1, func.length(Variable.key) - len(CLAIM))
         claimed = select(entry_of_claim).where(
@@ -146,7 +146,7 @@ class Snapshot:
         return [{"uri": uri, "last_event": moment(latest)} for uri, latest in self._session.execute(query)]
 
     def asset_positions(self, prefix: str) -> Sequence[tuple[str, dict[str, Any]]]:
-        """Return what the asset state store of Airflow 3.3 has under keys with a prefix. A reference is left out."""
+        """Return the JSON objects in the asset state store of Airflow 3.3 under keys with a prefix."""
         rows = ((key, json_object(value)) for key, value in asset_state_rows(self._session, prefix))
         return [(key, value) for key, value in rows if value is not None]
 
@@ -176,7 +176,7 @@ def _kept_jobs(key: str, progress: Mapping[str, Any]) -> list[str]:
 
 
 def _texts(value: Any) -> list[str]:
-    """Return the ids in an XCom, which the database has as JSON or as the text of it."""
+    """Return the ids in an XCom, which the database stores as JSON or as JSON text."""
     try:
         found = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
@@ -190,7 +190,7 @@ def moment(when: datetime | None) -> str | None:
 
 
 def json_object(text: Any) -> dict[str, Any] | None:
-    """Return the JSON object in a text; None if it holds none."""
+    """Return the JSON object in a text; None if it is not a JSON object."""
     try:
         value = json.loads(text) if isinstance(text, (str, bytes)) else text
     except (ValueError, RecursionError):

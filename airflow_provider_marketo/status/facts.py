@@ -36,16 +36,16 @@ PROMISES = "marketo_promises"
 """Variable in which people say how old a stream, a watcher, a table or an Airflow asset may be, by its name."""
 
 VERSION = 1
-"""Of the form of the facts."""
+"""Version of the form of the facts."""
 
 
 def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: datetime | None = None) -> dict[str, Any]:
     """
     Return everything that Airflow's database knows about Marketo, as plain JSON.
 
-    A section that fails says so in ``error``, and the others are there all the same.
+    A section that fails has the reason in ``error``; the other sections are still complete.
 
-    :param session: of Airflow's database.
+    :param session: a session of Airflow's database.
     :param dag_ids: the DAGs that the reader may see; None for all. Calls of others are counted together.
     :param now: the time, aware.
     """
@@ -63,7 +63,7 @@ def collect(session: Any, *, dag_ids: Collection[str] | None = None, now: dateti
 
 def _plain(value: Any) -> Any:
     """
-    Return facts that a browser and a terminal show as they are: printable texts of a bounded size, finite numbers.
+    Return facts that a browser and a terminal can show unchanged: printable texts of a bounded size, finite numbers.
 
     Names of assets, runs and Variables come from Marketo and from the authors of Variables. A mark that turns the
     direction of writing would change the rest of its line, and JSON has no number for infinity.
@@ -93,7 +93,7 @@ def _safely(name: str, section: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 def _waits(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
     names = [name for prefix in (QUOTA, USAGE, EXPORTS) for name in known.texts(prefix)]
     stored = {name: value for prefix in (QUOTA, USAGE, EXPORTS) for name, value in known.values(prefix).items()}
-    # A connection of the environment or a secrets backend is known by its Variables only.
+    # A connection of the environment or a secrets backend shows only in its Variables.
     ids = {name.removeprefix(QUOTA).removeprefix(USAGE).removeprefix(EXPORTS): "" for name in names}
     ids |= {key_part(conn_id): conn_id for conn_id in known.connection_ids}
     connections = [
@@ -301,7 +301,7 @@ def _decision(key: str, entry: Entry, state: str | None) -> dict[str, Any]:
 
 
 def _settle(key: str) -> str:
-    """Return the command to which ``--sent`` or ``--not-sent`` is added. A key is any text that a Variable may have."""
+    """Return the command to which ``--sent`` or ``--not-sent`` is added. It is quoted: a key may be any text."""
     return shlex.join(["airflow", "marketo", "ledger", "settle", key])
 
 

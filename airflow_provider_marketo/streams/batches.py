@@ -31,7 +31,7 @@ class TakenBatches(Serializable):
     """
     The batches that runs have processed.
 
-    :param runs: id of a batch to the id of its run, oldest first.
+    :param runs: map of batch ids to the ids of their runs, oldest first.
     """
 
     VERSION: ClassVar[int] = 1
@@ -46,15 +46,15 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     A run that is cleared gets its own batches once more. Call it in the DAG's first task, and give the DAG
     ``max_active_runs=1``: the Variable ``marketo_batches_<stream>`` has one writer.
 
-    Airflow starts one run for the first of several events that come while a run of the DAG is active, and gives it that
-    event only; the others would wait for the next event, however long. With ``later`` the run takes them, too.
+    If several events come while a run of the DAG is active, Airflow starts one run for the first and gives it only that
+    event. The others would wait until the next event, however late. With ``later`` the run takes them as well.
 
     :param events: the run's asset events, ``triggering_asset_events[asset]``.
-    :param run_id: of the run.
-    :param stream: the watcher's.
+    :param run_id: id of the run.
+    :param stream: the watcher's stream.
     :param later: all events of the asset, ``inlet_events[asset]``, of a task with ``inlets=[asset]``.
     :return: ``{"batch_ids", "activities", "lead_ids"}``; empty lists if there is nothing new.
-    :raises OSError: Airflow does not say what was taken; a batch might be processed twice.
+    :raises OSError: Airflow cannot say which batches were taken; a batch might be processed twice.
     :raises MarketoStateError: the Variable is damaged; a batch might be processed twice.
     """
     name = PREFIX + key_part(stream)

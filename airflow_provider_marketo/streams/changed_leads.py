@@ -1,4 +1,4 @@
-"""Leads that have changed where they cannot be exported by ``updatedAt``: the feed says who, look-ups say how."""
+"""Changed leads, without exports by ``updatedAt``: the feed says which leads changed, look-ups return them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = printable_logger(__name__)
 
 IDS_PER_CALL = 300
 FIELDS_PER_PASS = 100
-"""Names of fields go into the address, which Marketo takes up to 8 KB."""
+"""Most fields of a cursor: their names go into the URL, and Marketo takes URLs of up to 8 KB."""
 
 _NEVER_CHANGED = frozenset({"id", "createdAt", "updatedAt"})
 
@@ -46,7 +46,7 @@ def has_updated_at_exports(client: MarketoClient, now: datetime) -> bool:
     """
     Whether the subscription exports leads by ``updatedAt``.
 
-    A job that is never enqueued finds it out, for two calls and nothing of the export quota.
+    A job that is never enqueued tests this, for two calls and no export quota.
 
     :param client: the instance.
     :param now: any time.
@@ -63,18 +63,18 @@ def has_updated_at_exports(client: MarketoClient, now: datetime) -> bool:
 
 def expected(folder: OutputFolder, request: ExtractRequest) -> tuple[int, float] | None:
     """
-    How much there will be, if leads come or change as they did when the output was last written to.
+    Estimate the size of the output, from the rate of new and changed leads when the output was last written.
 
     :param folder: the output.
-    :param request: with its span.
-    :return: rows and megabytes; None for a new output, or one that was last written to in another way.
+    :param request: the request with its span.
+    :return: rows and megabytes; None for a new output, or one that was last written in another way.
     """
     names = folder.names(layout.MANIFESTS)
     last = folder.read_json(layout.manifest(names[-1].removesuffix(".json"))) if names else None
     if not last or last.get("date_field") != request.date_filter or request.start is None or request.end is None:
         return None
     start, end = (parse_date_or_none(last[name]) for name in ("start", "end"))
-    assert start is not None  # we wrote them
+    assert start is not None  # this provider wrote them
     assert end is not None
     share = (request.end - request.start) / (end - start)
     return round(last["rows"] * share), last["bytes"] * share / 2**20
@@ -93,13 +93,13 @@ def publish_changed_leads(
     """
     Publish the leads that changed in a span, as they are now.
 
-    :param request: of leads, by ``updatedAt``.
+    :param request: a request of leads, by ``updatedAt``.
     :param folder: the output.
     :param client: the instance.
-    :param run_folder: the task instance's place in it.
+    :param run_folder: the task instance's place in the output.
     :param hash_key: key for hashed fields.
     :param parallel: calls in flight at a time.
-    :param max_empty_pages: most empty pages of the feed in a row.
+    :param max_empty_pages: largest number of empty pages of the feed in a row.
     :return: the manifest, as a bulk extract by ``updatedAt`` returns it.
     """
     assert request.start is not None  # the request was checked
@@ -109,7 +109,7 @@ def publish_changed_leads(
     window = Window(request.start - request.lookback, plan.until or request.end)
     ids = _changed(client, plan, window, parallel, max_empty_pages)
     calls = counted(-(-len(ids) // IDS_PER_CALL), "call")
-    log.info("%s changed, to be read in %s", counted(len(ids), "lead"), calls)
+    log.info("%s changed; reading them in %s", counted(len(ids), "lead"), calls)
     publisher = SlicePublisher(request, plan, folder, run_folder, hash_key=hash_key)
 
     def fetch(consumer: Any) -> Outcome:
@@ -132,7 +132,7 @@ def publish_changed_leads(
 def _changed(
     client: MarketoClient, plan: ExtractPlan, window: Window, parallel: int, max_empty_pages: int
 ) -> list[int]:
-    """Ids of leads with a change of one of the fields, or that are new."""
+    """Return the ids of new leads, and of leads with a change in one of the fields."""
     token = client.call("activities.get_paging_token", sinceDatetime=iso(window.start)).next_page_token
     found: set[int] = set()
     for feed, passes in _cursors(client, plan):
@@ -146,7 +146,7 @@ def _changed(
 
 
 def _cursors(client: MarketoClient, plan: ExtractPlan) -> Iterator[tuple[str, list[Pass]]]:
-    """Marketo's feed of changes knows new leads and Change Data Value; a score has an activity of its own."""
+    """Yield cursors for new leads and changed values; changes of scores are only in the feed of activities."""
     fields = [name for name in plan.fields if name not in _NEVER_CHANGED] or ["email"]
     groups = enumerate(batches(fields, FIELDS_PER_PASS))
     yield LEAD_CHANGES, [Pass(f"fields {number}", {"fields": group}) for number, group in groups]
@@ -159,7 +159,7 @@ def _cursors(client: MarketoClient, plan: ExtractPlan) -> Iterator[tuple[str, li
 
 
 def _read(client: MarketoClient, plan: ExtractPlan, ids: Sequence[int]) -> Iterator[bytes]:
-    """The leads as Marketo writes an export file. Those that were deleted or merged meanwhile are not there."""
+    """Yield the leads in the form of an export file, without leads that were deleted or merged meanwhile."""
     columns = [column.name for column in plan.schema.columns]
     yield line(columns)
     for batch in batches(ids, IDS_PER_CALL):

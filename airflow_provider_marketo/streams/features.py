@@ -1,4 +1,4 @@
-"""What a subscription can do, tested now and then."""
+"""What a subscription can do: tested now and then, and remembered."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _REMEMBERED = timedelta(days=30)
 @dataclass(frozen=True)
 class FeatureRecord(Serializable):
     """
-    What was found out about a subscription.
+    What a test has found out about a subscription.
 
     :param instance: the Munchkin ID.
     :param updated_at_exports: whether leads can be exported by ``updatedAt``.
@@ -58,7 +58,7 @@ class Features:
         return found
 
     def forget(self) -> None:
-        """Test again when next asked."""
+        """Forget the answer, so that the next question tests again."""
         self._write(FeatureRecord(self._hook.get_conn().instance, updated_at_exports=False, asked=None))
 
     def _write(self, record: FeatureRecord) -> None:

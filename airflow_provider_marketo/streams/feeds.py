@@ -40,12 +40,12 @@ class Feed:
     """
     One kind of stream.
 
-    :param export: what its rows have in common with those of a bulk extract.
+    :param export: the bulk object whose rows have the same shape.
     :param operation: the catalogue's name of the operation that is paged through.
-    :param columns: names and Marketo's data types.
-    :param rows: makes rows of one of Marketo's records.
-    :param kept: how long Marketo keeps its records; None where that depends on the activity types.
-    :param removal: the leads that are gone according to its rows; None if the rows remove none.
+    :param columns: names of the columns, with Marketo's data types.
+    :param rows: a function that makes the rows of one Marketo record.
+    :param kept: how long Marketo keeps its records; None if that depends on the activity types.
+    :param removal: how its rows name removed leads; None if they remove no leads.
     """
 
     export: ExportObject
@@ -57,7 +57,7 @@ class Feed:
 
     @property
     def name(self) -> str:
-        """As operators, files and manifests call it."""
+        """Name of the feed in operators, files and manifests."""
         return self.export.name
 
 

@@ -31,11 +31,11 @@ class FeedFollower:
     """
     Reads a feed of activities to its end, again and again.
 
-    Each look starts where the feed ended some time ago. It also finds activities that became visible late behind that
+    Each look starts where the feed ended some time ago. It also finds activities that became visible late after that
     place, and repeats those that earlier looks have found.
 
     :param client: the instance.
-    :param one: the filter; it cannot be changed under way.
+    :param one: the filter; it cannot change while the process runs.
     :param since: where to start.
     :param overlap: how far back each look goes.
     """
@@ -49,12 +49,12 @@ class FeedFollower:
 
     @property
     def until(self) -> datetime:
-        """Up to when the feed was read, by Marketo's clock."""
+        """The time up to which the feed was read, by Marketo's clock."""
         return self._ends[-1][0] if self._ends else self._since
 
     def look(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         """
-        The records of one look, page by page.
+        Yield the records of one look, page by page.
 
         :raises MarketoDataError: the feed goes on and on without a record.
         """

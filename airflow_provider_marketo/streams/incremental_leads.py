@@ -34,7 +34,7 @@ AUTO, UPDATED_AT, CHANGE_FEED, SNAPSHOT = "auto", "updated_at", "change_feed", "
 
 _FEED_KEEPS = timedelta(days=90)
 _CALLS_PER_JOB = 6
-"""Create, enqueue, fetch, and a share of the looks at the job list."""
+"""Calls for an export job: create, enqueue, fetch, and a share of the looks at the job list."""
 
 _PER_CALL = 300
 
@@ -59,9 +59,9 @@ class IncrementalLeadsWork(Work):
     """
     One try of an incremental extract: the work of the mode that was chosen.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :param resumed: whether this is the same try after a deferral. It continues with its jobs if it has any.
     :raises MarketoInvalidRequestError: an argument is wrong, or Marketo no longer knows the changes.
     """
@@ -111,11 +111,11 @@ class IncrementalLeadsWork(Work):
         self._work.extend_deadline(idle_until)
 
     def kill(self) -> None:
-        """Cancel the jobs of this task instance, and no others."""
+        """Cancel only the jobs of this task instance."""
         self._work.kill()
 
     def give_up(self) -> None:
-        """Cancel the jobs of this task instance, and no others."""
+        """Cancel only the jobs of this task instance."""
         self._work.give_up()
 
     def _has_jobs(self) -> bool:
@@ -203,10 +203,10 @@ class ChangeFeedWork(Work):
     Read the leads that the feed of changes names, in one go.
 
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted.
-    :param request: of leads, by ``updatedAt``.
+    :param arguments: the operator's arguments, rendered and converted.
+    :param request: a request of leads, by ``updatedAt``.
     :param folder: the output.
-    :param run_folder: the task instance's place in it.
+    :param run_folder: the task instance's place in the output.
     """
 
     def __init__(

@@ -35,16 +35,16 @@ log = printable_logger(__name__)
 Record = Mapping[str, Any]
 
 NEXT, JOURNAL = "next", "journal"
-"""What a position in a journal says: the link to what follows, and the journal's address."""
+"""Keys of a position in a journal: the link to the events that follow, and the journal's address."""
 
 OVERLAP = timedelta(hours=2)
-"""How far a stream that comes from the feed reads back in the journal. Rows that it has are left out by their key."""
+"""How far a stream that changes from the feed to the journal reads back. It leaves out rows that it has, by key."""
 
 MARGIN = timedelta(days=1)
 """How much more than the gap is read by bulk extract: the journal gets some events late."""
 
 _AT_A_TIME = 200
-"""Events that are rows of several forms at the same time: a page has thousands."""
+"""Events that become records together: a page has thousands."""
 
 _TYPES = {USER_AUDITS: events.USER_AUDIT}
 _CHECK_INSTANCE = (
@@ -57,11 +57,11 @@ _CHECK_INSTANCE = (
 @dataclass(frozen=True)
 class JournalRange(Range):
     """
-    What one run reads: from a place to the last event that it found there; the same however often it is run again.
+    What one run reads: from a place in the journal to the last event that it found. A repeated run reads the same.
 
-    :param last: position of the last event; empty for none, None while the run has not read to the end.
+    :param last: position of the last event; empty without events, None while the run has not read to the end.
     :param published: the segments of keys that count, with the URL of their output.
-    :param gap: start and end of what the journal has forgotten and a bulk extract has to fill; empty for none.
+    :param gap: start and end of the gap in the journal that a bulk extract has to fill; empty without a gap.
     """
 
     VERSION: ClassVar[int] = 1
@@ -76,7 +76,7 @@ class _Pages:
     """
     What the publisher reads: the records of the journal, and before them those that fill a gap.
 
-    :param run: whose records these are.
+    :param run: the run that reads these records.
     :param filled: pages of records from elsewhere.
     """
 
@@ -84,22 +84,22 @@ class _Pages:
     filled: Iterable[Sequence[Record]]
 
     def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Record]]:
-        """Yield the records; the arguments are those of a feed's reader, and a journal has neither."""
+        """Yield the records. The arguments are those of a feed's reader; a journal needs neither."""
         yield from self.filled
         yield from self.run.records()
 
 
 class JournalRun(StreamRun):
     """
-    One run: as its base, of a journal.
+    One run of a stream that is read from a journal.
 
-    :param request: what is wanted, without dates.
-    :param arguments: of the base.
+    :param request: the request, without dates.
+    :param arguments: the base's arguments.
     :param journal: the journal.
     :param instance: Munchkin ID of the instance whose events are wanted.
     :param is_certain: whether the connection says that the journal has events of the instance.
     :param horizon: how far back repetitions are recognized.
-    :param more: of the base.
+    :param more: keyword arguments of the base.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class JournalRun(StreamRun):
 
         :param since: where a new stream starts.
         :return: the gap that a bulk extract has to fill before :meth:`publish`; None for no gap.
-        :raises MarketoInvalidRequestError: something is wrong with what is wanted, or the journal no longer has it.
+        :raises MarketoInvalidRequestError: the request is wrong, or the journal no longer has the events.
         """
         self._folder.check_writable()
         position = self._position()
@@ -188,7 +188,7 @@ class JournalRun(StreamRun):
         return manifest.to_xcom()
 
     def records(self) -> Iterator[Sequence[Record]]:
-        """Yield the wanted records to the present end, page by page, and write down where that was."""
+        """Yield the wanted records to the journal's present end, page by page, and write down that end."""
         reader, one = self._reader, self._range
         assert reader is not None
         assert one is not None
@@ -224,9 +224,9 @@ class JournalRun(StreamRun):
 
     def _check_instance(self, reader: JournalReader) -> None:
         """
-        Find out a journal of another instance, when a stream begins.
+        Refuse the journal of another instance, when a stream begins.
 
-        :raises MarketoInvalidRequestError: it has events, and none of this instance.
+        :raises MarketoInvalidRequestError: the journal has events, but none of this instance.
         """
         if self._is_new and not self._is_certain and reader.others and not reader.ours:
             found = ", ".join(sorted(filter(None, reader.others))) or "instances that it does not name"
@@ -239,7 +239,7 @@ class JournalRun(StreamRun):
     def _settled_plan(self) -> ExtractPlan:
         if self._plan is None:
             plan = self._request.plan(self._client)
-            # Rows are not cut by their date: what arrives late belongs to the run in which it arrives.
+            # Rows are not cut by their date: an event that arrives late belongs to the run in which it arrives.
             self._plan = replace(plan, schema=replace(plan.schema, date=None))
             self._types = frozenset(plan.activity_types) if self._request.activity_types else frozenset()
         return self._plan
@@ -266,7 +266,7 @@ class JournalRun(StreamRun):
             self._done = manifest.to_xcom()
             return None
         if begun.pages and begun.start >= self._oldest_kept:
-            # A quiet week: the last event is forgotten, and nothing that came after the run before.
+            # A quiet week: the journal has forgotten the last event, but none that came after the run before.
             now = self._begin_reading(self._seek(begun, CHECKED_EVERY), begun)
             return replace(begun, end=now) if begun.last is None and begun.end == begun.start else begun
         oldest = max(self._oldest_kept, begun.start)
@@ -309,7 +309,7 @@ class JournalRun(StreamRun):
 
     @property
     def _now(self) -> datetime:
-        """Adobe's time: that of the last page, or of an answer without events before the first."""
+        """Return Adobe's time in the last page, or in an answer without events before the first page."""
         if self._reader is not None and self._reader.date is not None:
             return self._reader.date
         return self._first_date
@@ -331,7 +331,7 @@ class JournalRun(StreamRun):
         if position.pages.get(JOURNAL) == self._journal.address.name:
             return JournalRange(start, start, start, begin, {NEXT: position.pages[NEXT]}, published=segments)
         what = "another journal" if JOURNAL in position.pages else "Marketo's feed"
-        log.warning("The stream was read from %s up to %s; the journal is read from two hours before", what, iso(start))
+        log.warning("The stream was read from %s up to %s; reading the journal from two hours before", what, iso(start))
         return JournalRange(start, start, max(begin, start - OVERLAP), begin, {}, published=segments)
 
     def _request_for(self, one: Range) -> StreamRequest:
@@ -342,8 +342,8 @@ def fits(record: Record, request: StreamRequest) -> bool:
     """
     Return whether a record is of the wanted leads and assets.
 
-    :param record: of an activity.
-    :param request: what is wanted.
+    :param record: an activity's record.
+    :param request: the request.
     """
     return (not request.lead_ids or record["leadId"] in request.lead_ids) and (
         not request.asset_ids or record["primaryAttributeValueId"] in request.asset_ids

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
 
 _LARGER = 2
-"""A segment this many times as large as the one behind it stays as it is."""
+"""A segment this many times as large as the next one stays as it is."""
 
 _SPARED = timedelta(days=1)
 """How long keys that no run needs any more stay, for a run that has begun with them."""
 
 
 class JournalOverlap(Overlap):
-    """Keeps two runs of a journal's stream from publishing the same row: as its base, by arrival and not by date."""
+    """Keeps two runs of a journal's stream from publishing the same row: like its base, but by arrival, not by date."""
 
     def _is_recorded_near(self, name: str) -> bool:
         """Return True: the position lists the segments that count, whatever their time."""
@@ -42,8 +42,8 @@ def with_segment(
     """
     Return the segments of keys that the next run has to know, and write those that are joined.
 
-    :param segments: names, with the URL of the output that has them.
-    :param name: of the keys of the run that has just published; None if it has published no row.
+    :param segments: names of the segments, with the URL of the output that has them.
+    :param name: name of the keys of the run that has just published; None if it has published no row.
     :param folder: the output.
     :param since: keys of earlier runs are no longer needed.
     """

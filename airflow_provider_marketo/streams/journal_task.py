@@ -43,9 +43,9 @@ class JournalWork(Work):
     """
     One try of a run. It waits only while a bulk extract fills a gap.
 
-    :param context: Airflow's, of the running task.
-    :param hook: the connection to Marketo. No call is made but for names of activity types, and for a gap.
-    :param arguments: of the operator, rendered and converted, with the stream's ``object_type``.
+    :param context: the running task's context.
+    :param hook: the connection to Marketo. The task calls Marketo only for names of activity types, and to fill a gap.
+    :param arguments: the operator's arguments, rendered and converted, with the stream's ``object_type``.
     :param resumed: whether this is the same try after a deferral.
     :raises MarketoInvalidRequestError: the arguments do not go together.
     """
@@ -125,12 +125,12 @@ class JournalWork(Work):
             self._fill.extend_deadline(idle_until)
 
     def kill(self) -> None:
-        """Cancel the export jobs of this task instance, and no others."""
+        """Cancel only the export jobs of this task instance."""
         if self._fill is not None:
             self._fill.kill()
 
     def give_up(self) -> None:
-        """Cancel the export jobs of this task instance, and no others."""
+        """Cancel only the export jobs of this task instance."""
         if self._fill is not None:
             self._fill.give_up()
 

@@ -1,4 +1,4 @@
-"""What other runs of a stream have published where their ranges overlap that of this one."""
+"""The rows that other runs of a stream have published in ranges that overlap the range of this run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Overlap:
     range. A run that then finds another run's claim, or misses its own, stops.
 
     :param folder: the output.
-    :param table: what names of manifests start with.
+    :param table: the start of the names of manifests.
     :param window: what this run reads.
     :param recorded: ranges that the stream's position says are published, with the URLs of their outputs.
     """
@@ -47,7 +47,7 @@ class Overlap:
 
     def seen(self) -> SeenKeys:
         """
-        Return the keys of the rows that other runs have published. Claims that stand now are of runs that were killed.
+        Return the keys of the rows that other runs have published. Claims that exist now were left by killed runs.
 
         :raises MarketoInvalidRequestError: keys of a range that is published are missing.
         """
@@ -68,7 +68,7 @@ class Overlap:
         """
         Claim the range, after everything is read and before anything is published.
 
-        :raises MarketoStoppedError: another run is about to publish, or has since :meth:`seen`.
+        :raises MarketoStoppedError: another run is about to publish, or has published since :meth:`seen`.
         """
         self._folder.write(self._claim, self._mark)
         if self._near(_CLAIMS) or self._published() != self._known:
@@ -120,7 +120,7 @@ class Overlap:
 
 
 class NoOverlap(Overlap):
-    """For ranges that are read for their own sake: a row that another range has, too, is written again."""
+    """No overlap: for ranges that are read separately. A row that another range also has is written again."""
 
     def seen(self) -> SeenKeys:
         """Return no keys."""
@@ -140,7 +140,7 @@ def _recorded_keys(name: str, url: str) -> bytes:
     """
     Return the keys of a range that the stream's position knows.
 
-    :raises MarketoInvalidRequestError: they are not where they were written.
+    :raises MarketoInvalidRequestError: the keys are not where they were written.
     """
     saved = OutputFolder(url).read(f"{KEYS}/{name}")
     if saved is None:

@@ -1,4 +1,4 @@
-"""Up to where a stream has been published, and where that is kept."""
+"""The position up to which a stream is published, and where it is kept."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 PREFIX = "marketo_position_"
-"""Keys and Variables start with it. None has "token" in its name: Airflow would mask the value in logs."""
+"""Start of the names of keys and Variables. No name has "token" in it: Airflow would mask the value in logs."""
 
 REMEMBERED_RANGES = 100
 """A run reads back over a few ranges. A Variable must not hold thousands."""
 
 _RESTORE = (
     "Restore it, or delete it: the stream then continues from its other copies (the Variable, the outlet's state,"
-    " _marketo/positions in the output) or, if there are none, from start or the run's data interval."
+    " _marketo/positions in the output) or, without such copies, from start or the run's data interval."
 )
 
 _COPY = "_marketo/positions/{}.json"
@@ -42,14 +42,14 @@ class Position(Serializable):
     """
     A place in a feed.
 
-    :param instance: where it is a place.
+    :param instance: the instance whose feed it is.
     :param since: where the stream begins; ISO 8601, UTC.
     :param time: everything dated before it is published.
-    :param pages: by pass, Marketo's word for the first page that may hold something later.
+    :param pages: by pass, Marketo's token of the first page that may hold later records.
     :param published: the latest ranges, by the name of their keys, with the URL of the output that has these.
-    :param moved_by: the task instance that went so far, as its place in the output is called.
-    :param host: of the process that moved it.
-    :param mark: of the output, so that a folder of the same name on another host is not taken for it.
+    :param moved_by: the task instance that moved it, by the name of its place in the output.
+    :param host: the host of the process that moved it.
+    :param mark: the mark of the output, so that a folder of the same name on another host is not taken for it.
     """
 
     VERSION: ClassVar[int] = 1
@@ -75,9 +75,9 @@ class Position(Serializable):
 
     def refuse_sibling(self, task_instance: str) -> None:
         """
-        Mapped instances of a task that shared a position would each pass over what another has read.
+        Refuse a position that another mapped instance has moved: each would skip what the other has read.
 
-        :raises MarketoInvalidRequestError: another one of the same run has moved it.
+        :raises MarketoInvalidRequestError: another mapped instance of the same run has moved it.
         """
         (run, _, index), (other_run, _, other) = (each.rpartition("/") for each in (task_instance, self.moved_by))
         if run == other_run and index != other:
@@ -91,7 +91,7 @@ class Position(Serializable):
         """
         Return the latest published ranges, with one more.
 
-        :param name: of the range's keys.
+        :param name: name of the range's keys.
         :param output: URL of the output that has them.
         """
         ranges = {**self.published, name: output}
@@ -110,7 +110,7 @@ class _AssetState:
     """
     The state store of an Airflow asset.
 
-    :param store: Airflow's.
+    :param store: Airflow's store.
     """
 
     def __init__(self, store: Any) -> None:
@@ -164,12 +164,12 @@ class PositionStore:
     Where the position of one stream is kept.
 
     It is kept in the state store of the task's first outlet asset (Airflow 3.3) or in a Variable, with a copy beside
-    the output. Where they differ, the latest counts: a task whose outlets change, or that has moved to another Airflow,
-    leaves positions behind.
+    the output. Where they differ, the latest counts: a task whose outlets change, or that moves to another Airflow,
+    leaves old positions behind.
 
     :param stream: the stream's name.
     :param folder: the output.
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     """
 
     def __init__(self, stream: str, folder: OutputFolder, context: Mapping[str, Any]) -> None:
@@ -179,11 +179,11 @@ class PositionStore:
 
     def load(self, instance: str) -> Position | None:
         """
-        The stored position, None for a new stream.
+        Return the stored position; None for a new stream.
 
-        :param instance: the one that is going to be read.
-        :raises MarketoInvalidRequestError: it is a position in another instance, or that of a watcher.
-        :raises OSError: Airflow does not say whether there is one.
+        :param instance: the instance to read.
+        :raises MarketoInvalidRequestError: the position is of another instance, or of a watcher.
+        :raises OSError: Airflow cannot say whether it has a position.
         :raises MarketoStateError: one of its copies is damaged. A copy that can be read may be older.
         """
         found = [self._read(store) for store in self._stores]
@@ -223,7 +223,7 @@ class PositionStore:
         """
         Store a position, unless a later one is stored: a run that is run again never moves it back.
 
-        A process that was killed between two copies has left one behind, which then gets what the other has.
+        A process that was killed between two writes has left an older copy, which then gets the later position.
         """
         current = self.load(position.instance)
         if current is not None and current.time >= position.time:
@@ -238,7 +238,7 @@ class PositionStore:
 
 
 class NoPosition(PositionStore):
-    """For a run whose range is given: it begins where it is told, and no other run follows it."""
+    """For a run with a given range: it needs no position, and no other run continues from it."""
 
     def __init__(self) -> None:
         self._stores = []
@@ -252,6 +252,6 @@ class NoPosition(PositionStore):
 
 
 def _asset_store(context: Mapping[str, Any]) -> list[_AssetState]:
-    """Of the first outlet that is an asset, where Airflow has such a thing."""
+    """Return the state store of the first outlet that is an asset; empty if this Airflow has no such store."""
     stores = (asset_state_store(context, each) for each in context["ti"].task.outlets if isinstance(each, Asset))
     return [_AssetState(store) for store in stores if store is not None][:1]

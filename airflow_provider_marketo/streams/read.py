@@ -25,7 +25,7 @@ Record = Mapping[str, Any]
 
 BATCH = 300
 DISORDER = timedelta(days=1)
-"""How far a feed may stray from the order of dates. A page whose rows all lie further behind the end is the last."""
+"""How far a feed may stray from the order of dates. A page whose rows all lie further after the end is the last."""
 
 _TOO_EMPTY = "Nothing was published. Raise max_empty_pages, or follow the stream in shorter ranges."
 MAX_EMPTY_PAGES, LOGGED_EMPTY_PAGES = 1000, 50
@@ -40,12 +40,12 @@ class FeedReader:
     :param operation: the catalogue's name of the operation that is paged through.
     :param start: a paging token for the time at which reading starts.
     :param end: first moment that is not wanted.
-    :param stored: by pass, a token that an earlier run has stored; one that Marketo no longer accepts is replaced by
-        ``start``.
+    :param stored: for each pass, the token that an earlier run has stored. A token that Marketo no longer accepts is
+        replaced by ``start``.
     :param max_empty_pages: most empty pages in a row. Marketo scans in blocks and sends pages without a record, and
         many of them where the filter fits few records.
     :ivar calls: pages that were asked for.
-    :ivar resume: by pass, the token of the first page that may hold something from ``end`` on.
+    :ivar resume: for each pass, the token of the first page that may hold something from ``end`` on.
     """
 
     client: MarketoClient
@@ -59,7 +59,7 @@ class FeedReader:
 
     def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Record]]:
         """
-        Yield the records of all passes, page by page, as they come. The next page of each is fetched meanwhile.
+        Yield the records of all passes, page by page, as they come. The next page of each pass is fetched meanwhile.
 
         :param passes: the cursors.
         :param parallel: calls in flight at a time.
@@ -107,15 +107,15 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
     """
     Return a page of a feed.
 
-    :param page: its token.
-    :raises MarketoInvalidRequestError: the filter is wrong, or the token.
+    :param page: token of the page.
+    :raises MarketoInvalidRequestError: Marketo refuses the filter or the token.
     """
     try:
         reply = client.call(operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
     except MarketoInvalidRequestError as error:
         if "listId" in one.parameters and "limit" in error.message.lower():
             error.parameter = "list_id"
-            error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or none."
+            error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or omit list_id."
         raise
     if not all(isinstance(record, Mapping) for record in reply.records):
         raise MarketoDataError(
@@ -158,8 +158,8 @@ def together(sources: Sequence[Iterator[Item]], threads: int) -> Iterator[Item]:
     """
     Yield the items of several iterators, in the order in which they come; each iterator is one item ahead.
 
-    :param sources: each is advanced by one thread at a time.
-    :param threads: how many are advanced at a time.
+    :param sources: the iterators; each is advanced by one thread at a time.
+    :param threads: how many iterators are advanced at a time.
     """
     with ThreadPoolExecutor(max(1, min(threads, len(sources))), thread_name_prefix="marketo-feed") as pool:
 

@@ -1,4 +1,4 @@
-"""What an author wants of a stream, checked before anything is spent."""
+"""What an author wants of a stream, checked before the first call."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Pass:
     """
     One cursor through a feed.
 
-    :param name: the same in every run over the same filter.
+    :param name: name of the cursor; the same in every run with the same filter.
     :param parameters: its filter, in Adobe's spelling.
     """
 
@@ -51,7 +51,7 @@ class Pass:
 @dataclass(frozen=True)
 class StreamRequest(ExtractRequest):
     """
-    A stream. ``object_type`` is the feed's name.
+    What is wanted of a stream. ``object_type`` is the feed's name.
 
     ``start`` and ``end`` are empty until the run's range is settled.
 
@@ -72,7 +72,7 @@ class StreamRequest(ExtractRequest):
 
     @property
     def feed(self) -> Feed:
-        """The row of the table that says what flows here."""
+        """The stream's row in the table of feeds."""
         return FEEDS[self.object_type]
 
     @property
@@ -87,7 +87,7 @@ class StreamRequest(ExtractRequest):
 
     @property
     def removal(self) -> Removal | None:
-        """How the feed tells which leads were removed; None for a feed of something else."""
+        """How the feed names removed leads; None for a feed that removes no leads."""
         return self.feed.removal
 
     def __post_init__(self) -> None:
@@ -123,10 +123,10 @@ class StreamRequest(ExtractRequest):
 
     def plan(self, client: MarketoClient) -> ExtractPlan:
         """
-        Ask the instance for what is needed to know: names of activity types or fields.
+        Ask the instance for the names of activity types or fields, and return the plan.
 
         :param client: the instance.
-        :raises MarketoInvalidRequestError: it does not have what is asked for; the message has the nearest names.
+        :raises MarketoInvalidRequestError: the instance lacks a name of the request; the message has the nearest names.
         """
         feed = self.feed
         columns = tuple(Column(name, kind) for name, kind in {**feed.columns, **self._more_columns()}.items())
@@ -158,7 +158,7 @@ class StreamRequest(ExtractRequest):
 
     @property
     def _names_matter(self) -> bool:
-        """Whether activity types have to be looked up: a feed is asked for types, an event has its own."""
+        """Whether activity types have to be looked up: a feed's calls need ids, a journal's events name their type."""
         by_type = "activity_type" in self.partition_by or self.attributes_form == "typed"
         return not self.journal or bool(self.activity_types) or by_type
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 _OPEN = datetime.max.replace(tzinfo=timezone.utc)
-"""The end of a range that no author has named."""
+"""The end of a range if the author names no end."""
 
 RESTORE = (
     "Restore the file. If it is lost, delete it: the run then reads what follows the stream's position, and its own"
@@ -52,13 +52,13 @@ RESTORE = (
 @dataclass(frozen=True)
 class Range(Serializable):
     """
-    What one run of a stream reads; the same however often it is run again.
+    What one run of a stream reads. A repeated run reads the same.
 
     :param start: where the stream stood when the run began.
     :param end: first second that is left to the next run.
-    :param read_from: where reading begins; before the start where rows may be visible late.
+    :param read_from: where reading begins: before the start if rows may become visible late.
     :param since: where the stream begins.
-    :param pages: Marketo's words for the start, by pass.
+    :param pages: Marketo's paging tokens for the start, by pass.
     :param wanted: the end that was asked for, if it lay in the future.
     """
 
@@ -73,13 +73,13 @@ class Range(Serializable):
 
 
 class Reader(Protocol):
-    """What a run publishes comes from one of these."""
+    """A source of the records that a run publishes."""
 
     def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Mapping[str, Any]]]:
         """
         Yield pages of records.
 
-        :param passes: what is read in one go each.
+        :param passes: the cursors to read.
         :param parallel: calls in flight at a time.
         """
 
@@ -88,15 +88,15 @@ class StreamRun:
     """
     One run.
 
-    :param request: what is wanted, without dates.
+    :param request: the request, without dates.
     :param stream: the stream's name; None for a range that is read for its own sake, without a position.
     :param folder: the output.
     :param client: the instance.
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hash_key: key for hashed fields.
     :param parallel: calls in flight at a time.
     :param max_empty_pages: most empty pages in a row.
-    :param on_gap: ``fail`` or ``skip`` when Marketo no longer has what comes next.
+    :param on_gap: ``fail`` or ``skip`` when Marketo no longer has the next records.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class StreamRun:
         :param since: where a new stream starts.
         :param end: where this run's range ends, now by default and at the latest.
         :return: the manifest.
-        :raises MarketoInvalidRequestError: something is wrong with what is wanted, or Marketo no longer has it.
+        :raises MarketoInvalidRequestError: the request is wrong, or Marketo no longer has the records.
         """
         self._folder.check_writable()
         plan = self._request.plan(self._client)
@@ -157,7 +157,7 @@ class StreamRun:
             self._request.feed.operation,
             first_page,
             one.end,
-            # An overlap is read by its time, and what stands behind the stored page is not all of it.
+            # An overlap is read by its time: it begins before the stored page.
             stored=one.pages if one.read_from == one.start else {},
             max_empty_pages=self._max_empty_pages,
         )
@@ -228,16 +228,14 @@ class StreamRun:
             position.refuse_sibling(self._run)
             start, begin = parse_date(position.time), parse_date(position.since)
             if since is not None and since < end <= begin:
-                log.info(
-                    "The stream begins at %s: the run's own interval, which is older, is read by itself", iso(begin)
-                )
+                log.info("The stream begins at %s: this run's interval is older, so it is read separately", iso(begin))
                 return Range(since, end, since, since, {})
             return Range(start, end, max(start - self._request.lookback, begin), begin, position.pages)
         begin = first_time(since)
         return Range(begin, end, begin, begin, {})
 
     def _page_at(self, when: datetime) -> tuple[str, datetime]:
-        """A paging token for a time, and Marketo's own time: only what it calls the past can be read to its end."""
+        """Return a paging token for a time, and Marketo's time: only the past by its clock can be read to an end."""
         reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(when))
         here = datetime.now(timezone.utc)
         now = reply.date or here
@@ -286,7 +284,7 @@ class StreamRun:
         def fetch(consumer: Any) -> Outcome:
             outcome = _write(consumer(), self._lines(plan, reader, request))
             overlap.claim()
-            # If this try is killed before the manifest, and the next one publishes less, that one removes them.
+            # If this try is killed before its manifest, the next one may publish fewer files and then removes the rest.
             remember_leftovers(self._folder, self._run, (file.name for file in outcome.files))
             return outcome
 
@@ -304,7 +302,7 @@ class StreamRun:
         return manifest
 
     def _lines(self, plan: ExtractPlan, reader: Reader, request: StreamRequest) -> Iterator[bytes]:
-        """The feed as Marketo writes an export file."""
+        """Yield the feed in the form of an export file."""
         helper = [plan.schema.helper] if plan.schema.helper else []
         columns = [*helper, *(column.name for column in plan.schema.columns)]
         yield line(columns)
@@ -331,8 +329,8 @@ def refuse_future(start: datetime, now: datetime, whose: str) -> None:
 
     :param start: where it starts.
     :param now: the time by the clock of the source.
-    :param whose: clock that is.
-    :raises MarketoInvalidRequestError: it does.
+    :param whose: owner of that clock, for the error.
+    :raises MarketoInvalidRequestError: the stream starts in the future.
     """
     if start > now + SKEW:
         raise MarketoInvalidRequestError(
@@ -346,8 +344,8 @@ def first_time(since: datetime | None) -> datetime:
     """
     Return where a new stream starts.
 
-    :param since: what the author or the run says.
-    :raises MarketoInvalidRequestError: neither says anything.
+    :param since: the start that the author or the run gives.
+    :raises MarketoInvalidRequestError: neither gives a start.
     """
     if since is None:
         raise MarketoInvalidRequestError(
@@ -362,7 +360,7 @@ class _Publisher(SlicePublisher):
     """
     Writes a run's rows, without those that other runs have published.
 
-    :param overlap: knows of the other runs.
+    :param overlap: what other runs have published.
     """
 
     def __init__(self, *arguments: Any, overlap: Overlap, **more: Any) -> None:

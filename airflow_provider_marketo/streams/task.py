@@ -24,9 +24,9 @@ class StreamWork(Work):
     """
     One try of a run of a stream. It never waits: nothing is published before everything is read.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection.
-    :param arguments: of the operator, rendered and converted, with the stream's ``object_type``.
+    :param arguments: the operator's arguments, rendered and converted, with the stream's ``object_type``.
     :raises MarketoInvalidRequestError: the arguments do not go together.
     """
 
@@ -73,7 +73,7 @@ def stream_of(arguments: Mapping[str, Any], task: Any) -> str | None:
     """
     Return the stream's name; None for a range that is read for its own sake.
 
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :param task: the task instance.
     """
     if not arguments["keeps_position"]:
@@ -83,9 +83,9 @@ def stream_of(arguments: Mapping[str, Any], task: Any) -> str | None:
 
 def stream_request(arguments: Mapping[str, Any]) -> StreamRequest:
     """
-    Return what an operator asks for.
+    Return the request that an operator's arguments make.
 
-    :param arguments: of the operator, rendered and converted.
+    :param arguments: the operator's arguments, rendered and converted.
     :raises MarketoInvalidRequestError: the arguments do not go together.
     """
     lists: dict[str, Any] = {name: arguments.get(name) or () for name in _LISTS}
@@ -105,10 +105,10 @@ def stream_request(arguments: Mapping[str, Any]) -> StreamRequest:
 
 def dates_of(context: Mapping[str, Any], arguments: Mapping[str, Any]) -> tuple[datetime | None, datetime | None]:
     """
-    Return the author's dates, or in their place those of the run.
+    Return the author's dates; by default those of the run.
 
-    :param context: Airflow's, of the running task.
-    :param arguments: of the operator, rendered and converted.
+    :param context: the running task's context.
+    :param arguments: the operator's arguments, rendered and converted.
     """
     first, last = context.get("data_interval_start"), context.get("data_interval_end")
     return (

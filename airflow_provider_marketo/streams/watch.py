@@ -1,8 +1,8 @@
 """
-The batches of a watcher: each is handed over at least once, and always under the same id.
+The batches of a watcher: each is passed to Airflow at least once, and always under the same id.
 
-A batch is written down before the watcher hands it to Airflow, and deleted when Airflow has stored it. After a crash,
-the next watcher hands the written batch over again, so nothing is missed. The DAG recognizes it by its id.
+The watcher writes each batch down before passing it to Airflow, and deletes it when Airflow has stored it. After a
+crash, the next watcher passes the written batch again, so nothing is missed. The DAG recognizes it by its id.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class WatchState(Serializable):
 
     :param instance: the instance that it watches.
     :param since: the watcher leaves out activities before this time; ISO 8601.
-    :param time: up to when the feed was read, by Marketo's clock.
-    :param seen: ids of activities that were handed over and that the next look may show again.
-    :param pending: the batch that is being handed over, as the event's payload has it; None for none.
-    :param link: where the journal is read on; empty for a watcher of the feed.
-    :param journal: which journal that is.
+    :param time: the time up to which the feed was read, by Marketo's clock.
+    :param seen: ids of activities that were passed to Airflow and that the next look may show again.
+    :param pending: the batch that is being passed to Airflow, in the form of the event's payload; None without one.
+    :param link: where to continue in the journal; empty for a watcher of the feed.
+    :param journal: the journal of ``link``.
     """
 
     VERSION: ClassVar[int] = 1
@@ -60,7 +60,7 @@ class Handover:
     """
     The batches of a watcher, one at a time.
 
-    :param state: where it stands; the caller writes it down after every call.
+    :param state: the watcher's state; the caller writes it down after every call.
     :param batch_size: most activities in a batch.
     :param overlap: how late Marketo may show an activity. Activities that it shows later are lost.
     """
@@ -76,9 +76,9 @@ class Handover:
         """
         Take what a look has shown. Call it only when nothing is pending.
 
-        :param until: up to when the look went.
-        :param shown: activities, those of earlier looks included.
-        :param link: where a journal is read on; a feed has none.
+        :param until: the time up to which the look has read.
+        :param shown: activities, including those of earlier looks.
+        :param link: where to continue in a journal; empty for a feed.
         """
         seen, oldest = set(self.state.seen), self._oldest(self.state.time)
         self._backlog = [each for each in shown if each["id"] not in seen and each["date"][:19] >= oldest]
@@ -87,7 +87,7 @@ class Handover:
 
     def asking(self, condition: Condition) -> Condition:
         """
-        Return what to ask at the next look.
+        Return the condition to check at the next look.
 
         :param condition: what the watcher wants.
         """
@@ -95,7 +95,7 @@ class Handover:
 
     def next_batch(self) -> dict[str, Any] | None:
         """
-        Return the batch to hand over, which is written into the state; None without new activities.
+        Return the next batch, which is written into the state; None without new activities.
 
         :return: the event's payload.
         """
@@ -121,18 +121,18 @@ class Handover:
         return without_zone(parse_date(time) - self._overlap)
 
     def _settle(self) -> None:
-        """Move the state past a look, once everything that it has shown is handed over."""
+        """Move the state past a look, once everything that the look has shown is passed to Airflow."""
         if not self._backlog and self.state.pending is None and self._look is not None:
             (self.state.time, self.state.seen), self._look = self._look, None
 
 
 class JournalHandover(Handover):
     """
-    The batches of a watcher of a journal, which shows each activity once, late ones included, or repeats it.
+    The batches of a journal's watcher. The journal shows each activity once, even if late, but may repeat it.
 
-    :param state: where it stands; the caller writes it down after every call.
+    :param state: the watcher's state; the caller writes it down after every call.
     :param batch_size: most activities in a batch.
-    :param journal: which journal it is.
+    :param journal: the journal.
     """
 
     def __init__(self, state: WatchState, batch_size: int, journal: str) -> None:
@@ -141,7 +141,7 @@ class JournalHandover(Handover):
         self._place: tuple[str, str] | None = None
 
     def asking(self, condition: Condition) -> Condition:
-        """Return what to ask behind the place up to which everything is handed over."""
+        """Return the condition that continues after the last place that was passed to Airflow."""
         read_on = self.state.link if self.state.journal == self._journal else ""
         return replace(condition, link=read_on, time=self.state.time) if read_on else condition
 
@@ -155,7 +155,7 @@ class JournalHandover(Handover):
         self._backlog = [each for each in new if not each.get(FILLED) or each["date"][:19] >= oldest]
         if len(self._backlog) < len(new):
             log.warning(
-                "Left out %s from before %s: the watcher remembers its last %d, and may have handed these over",
+                "Left out %s from before %s: the watcher remembers its last %d, and may have passed these on before",
                 counted(len(new) - len(self._backlog), "activity", "activities"),
                 oldest,
                 REMEMBERED,

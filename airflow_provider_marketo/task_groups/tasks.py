@@ -1,4 +1,4 @@
-"""The tasks of the task group that no other DAG needs."""
+"""Tasks that only the task group uses."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 class RangesOfRunOperator(MarketoOperator):
     """
-    Settle what each table of a run reads, once for the run.
+    Settle once for a run which range each table reads.
 
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
+    :param schema: schema of the tables.
     :param start: where the first run begins.
-    :param lookback: how far before what is loaded a run reads again.
+    :param lookback: how far before the end of the loaded data a run reads again.
     :param output_path: folder in which the ranges of a run are stored.
     :param marketo_conn_id: id of the connection.
-    :return: the API names of the custom object types, over which a task is mapped: Airflow maps over nothing but a
-        task's result. The ranges are XComs, each under a key of its own.
+    :return: the API names of the custom object types, over which a task is mapped: Airflow maps only over a task's
+        result. The ranges are XComs, each under a key of its own.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -87,9 +87,9 @@ class RangesOfRunOperator(MarketoOperator):
 
 class UsesDescriptions(MarketoOperator):
     """
-    A task that knows from the first task of the run what Marketo says of fields and types.
+    Base of tasks that take descriptions of fields and types from the run's first task, not from Marketo.
 
-    :param descriptions: folder in which the first task has written it down.
+    :param descriptions: folder in which the first task has stored them.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {"descriptions": text(required=True)}
@@ -100,7 +100,7 @@ class UsesDescriptions(MarketoOperator):
 
     @cached_property
     def hook(self) -> MarketoHook:
-        """The connection's hook, whose client does not ask again."""
+        """The connection's hook, whose client does not ask Marketo for descriptions again."""
         from airflow_provider_marketo.warehouse.descriptions import use_shared
 
         hook = super().hook
@@ -133,7 +133,7 @@ class RemovalsInRangeOperator(UsesDescriptions, MarketoStreamOperator):
     Extract the deletions or the merges of a range; the load's watermark takes the place of a stream's position.
 
     :param object_type: ``deleted_leads`` or ``merged_leads``: the task is mapped over both.
-    :param output_path: as for the streams; each has a folder of its own in it.
+    :param output_path: folder, as for the streams; each feed has a subfolder.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -155,8 +155,8 @@ class CustomObjectInRangeOperator(ExtractInRangeOperator):
     """
     Extract the custom objects of one type that have changed in a range.
 
-    :param custom_object: API name of the type: the task is mapped over those that the instance has.
-    :param output_path: as for the bulk extract; each type has a folder of its own in it.
+    :param custom_object: API name of the type: the task is mapped over the types that the instance has.
+    :param output_path: folder, as for the bulk extract; each type has a subfolder.
     """
 
     def __init__(self, *, custom_object: str, output_path: str, **kwargs: Any) -> None:
@@ -173,10 +173,10 @@ class ReferenceInRangeOperator(UsesDescriptions, MarketoListingOperator):
     """
     List the default tables of reference data, and some that are listed only if they are named.
 
-    :param also: names of the tables that are listed beside the default ones.
-    :param found_keys: those of them that are looked up by keys which the tables have.
+    :param also: names of the tables to list in addition to the default tables.
+    :param found_keys: those of ``also`` that are looked up by keys in loaded tables.
     :param sql_conn_id: connection of the database with the tables.
-    :param schema: where they are.
+    :param schema: schema of these tables.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -223,11 +223,11 @@ class LoadSourceOperator(MarketoToSqlOperator):
     """
     Load what the extracts of some sources have published, and then move the watermarks of these sources.
 
-    :param manifest: what the extracts returned, by source; a mapped extract returns several.
-    :param until: where the watermarks stand then; None if they stay.
+    :param manifest: what the extracts returned, by source; a mapped extract returns several manifests.
+    :param until: the time to which the watermarks move; None if they stay.
     :param keep_files: age after which files that are loaded are removed; None keeps them.
-    :param history_of: names of the sources whose row versions are kept, too.
-    :param max_deletes_of: ``max_deletes`` of the datasets that have one of their own.
+    :param history_of: names of the sources whose row versions are also kept.
+    :param max_deletes_of: ``max_deletes`` by dataset, for datasets with a limit of their own.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -261,7 +261,7 @@ class LoadSourceOperator(MarketoToSqlOperator):
         """
         Load the tables, move the watermarks, and remove files that are no longer needed.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         from airflow_provider_marketo.warehouse.source import load_sources
 

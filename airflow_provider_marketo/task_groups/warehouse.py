@@ -54,7 +54,7 @@ OPTIONS: Mapping[str, Sequence[str]] = {
 """Options that an author may set for each table."""
 
 FOUND = "found"
-"""In place of keys: those that leads and other tables have."""
+"""Given instead of keys: use the keys that leads and other tables have."""
 
 _WAITS = ("deferrable", "poll_interval", "timeout", "on_quota_exhausted")
 """Arguments that Airflow leaves in ``default_args`` for a mapped task."""
@@ -65,36 +65,38 @@ class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
     Keep the tables of a whole Marketo instance current in a database.
 
     *Experimental.* Leads, activities (a table for each type), reference data, program members, custom objects (a table
-    for each type), deletions and merges: twelve tasks, however many tables there are. The first task settles what the
-    run reads: from what is loaded, minus ``lookback``, to Marketo's now. A retry or a clear reads the same again. So
-    the group works under any schedule, and after any pause. A run with a data interval loads this interval and moves no
-    watermark.
+    for each type), deletions and merges: twelve tasks, however many tables there are. The first task settles the range
+    that the run reads: from the end of the loaded data, minus ``lookback``, to the present by Marketo's clock. A retry
+    or a clear reads the same range again. So the group works under any schedule, and after any pause. A run with a data
+    interval loads this interval and moves no watermark.
 
     The DAG needs ``max_active_runs=1``. Nothing calls Marketo or the database while the DAG is parsed.
 
     :param group_id: id of the group, which the ids of its tasks start with.
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are; it is created if it does not exist. None for the database's own.
-    :param start: where the first run begins: the day of the first lead; a datetime or ISO 8601, without a zone UTC.
-    :param tables: what differs by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
+    :param schema: schema of the tables; it is created if it does not exist. None for the database's own.
+    :param start: where the first run begins: the day of the first lead; a datetime or ISO 8601, in UTC if it names no
+        zone.
+    :param tables: options by table: ``{"leads": {"exclude_fields": [...], "hash_fields": [...], "history": True},
         "activities": {"activity_types": [...]}}``, also for ``program_members``, ``custom_objects`` (all types) and the
-        tables of reference data. Such a table that is not listed by default, as ``program_tokens``, is listed if it is
-        named: ``{"program_tokens": {}}``. What Marketo only looks up needs keys: ``{"companies": {"keys": [...]}}``,
-        or ``"found"`` for the keys that leads have; of opportunities those that their roles have.
-        What leads exclude or hash is hidden in the activities that change it, too. ``"max_columns"`` of leads, and
-        ``"max_deletes"`` of members and tables of reference data, are the load's.
+        tables of reference data. A table of reference data that is not listed by default, such as ``program_tokens``,
+        is listed if it is named: ``{"program_tokens": {}}``. Tables that Marketo only looks up need keys:
+        ``{"companies": {"keys": [...]}}``, or ``"found"`` for the keys that leads have; for opportunities, the keys
+        that their roles have. Fields that leads exclude or hash are also hidden in the activities that change them.
+        ``"max_columns"`` of leads, and ``"max_deletes"`` of members and tables of reference data, are passed to the
+        load.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
         ``abfs://``. Default: a folder of the DAG and the group in ``[marketo] output_path``.
-    :param lookback: how far before what is loaded a run reads again, for rows that became visible late: a timedelta or
-        an ISO 8601 duration.
+    :param lookback: how far before the end of the loaded data a run reads again, for rows that became visible late: a
+        timedelta or an ISO 8601 duration.
     :param fivetran_schema: a schema for views with Fivetran's names and types, on which the models of ``dbt_marketo``
         run unchanged. Default: no views.
     :param keep_files: age after which the files of the extracts are removed, once they are loaded: a timedelta or an
         ISO 8601 duration; None keeps them.
-    :param daily_export_mb: most megabytes that the DAG exports in bulk in a day, as for the bulk extract. A first load
+    :param daily_export_mb: megabytes that the DAG may export in bulk in a day, as for the bulk extract. A first load
         that is larger takes several days.
     :param marketo_conn_id: id of the connection to Marketo.
-    :param pool: of all tasks. Default: as the DAG says.
+    :param pool: the pool of all tasks. Default: as the DAG says.
     :param default_args: arguments of all tasks.
     """
 
@@ -191,7 +193,7 @@ class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
         listed = ReferenceInRangeOperator(
             task_id="extract_reference", **self._common(REFERENCE), **self._warehouse, **_listing_arguments(tables)
         )
-        if listed.found_keys:  # in the leads of this run, too
+        if listed.found_keys:  # the leads of this run also have keys
             leads_loaded >> listed
         self._load({REFERENCE: listed})
         enrolled = ExtractInRangeOperator(
@@ -250,7 +252,7 @@ class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
 
 
 def _listing_arguments(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return what an author says of the tables of reference data, by argument."""
+    """Return the author's options for tables of reference data, by argument of the operator."""
     named = [table for table in tables if table in get_args(ListingObject)]
     searched = [table for table in named if tables[table].get("keys") == FOUND]
     found: dict[str, Any] = {"also": named, "found_keys": searched}
@@ -265,7 +267,7 @@ def _listing_arguments(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any
 
 def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
     """
-    Return what differs by table.
+    Return the checked options by table.
 
     :raises MarketoInvalidRequestError: a table or an option that the group does not have.
     """

@@ -1,1 +1,1 @@
-"""Operators that move rows from another system into Marketo."""
+"""Operators that move rows between databases and Marketo."""

@@ -1,4 +1,4 @@
-"""Published files into the tables of a database."""
+"""The operator that loads published files into the tables of a database."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
 
     :param manifest: what the other task returned (``extract.output``), or the path or URL of a manifest.
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are; it is created if it does not exist. Default: the database's own. SQLite has
-        none.
-    :param table: name of the table, for a manifest with one dataset. For deletes the table whose rows are marked.
+    :param schema: schema of the tables; it is created if it does not exist. Default: the database's default schema.
+        SQLite has no schemas.
+    :param table: name of the table, for a manifest with one dataset. For deletes, the table whose rows they mark.
         Default: named after the dataset, such as ``leads`` or ``activity_send_email``.
-    :param mode: ``upsert``, ``snapshot`` or ``tombstones``, as a check: one that contradicts the manifest is refused.
+    :param mode: ``upsert``, ``snapshot`` or ``tombstones``, as a check: a mode that contradicts the manifest is
+        refused.
     :param history: also keep the versions of rows in ``<table>_history``, with ``_valid_from`` and ``_valid_to``. A
         load that is older than the table is refused then.
-    :param on_delete: ``mark`` deleted leads, or ``erase`` them: nothing but ids and the mark remains, in any table.
-    :param max_deletes: most rows that a full list may mark; below 1 a share of the live rows, of which ten are always
-        allowed. Beyond it nothing is loaded.
-    :param max_columns: most fields that get a column of their own; further ones are members of the JSON column
+    :param on_delete: ``mark`` deleted leads, or ``erase`` them: then only ids and the mark remain, in every table.
+    :param max_deletes: most rows that a full list may mark; a number below 1 is a share of the live rows, but at least
+        ten rows. If the list would mark more, nothing is loaded.
+    :param max_columns: most fields that get a column of their own; further fields are members of the JSON column
         ``_overflow``. Default: all, and a table that is too wide for the database is refused.
     :param fivetran_schema: a schema for views with Fivetran's names and types, such as ``marketo_fivetran``: the models
-        of ``dbt_marketo`` run on them unchanged. They are made and replaced with each load. Default: no views.
+        of ``dbt_marketo`` run on them unchanged. Each load creates or replaces them. Default: no views.
     :param dry_run: load, log every statement and the counts, and undo everything.
     :return: ``{"place", "tables", "skipped"}`` (``LoadResult``): URL of the schema, counts by table, and datasets that
         Marketo refused, with the reason.
@@ -104,7 +105,7 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         """
         Load the tables.
 
-        :param context: Airflow's, of the running task.
+        :param context: the running task's context.
         """
         from airflow_provider_marketo.warehouse.task import load_manifest
 

@@ -1,4 +1,4 @@
-"""The rows of a query into Marketo."""
+"""The operator that imports the rows of a query into Marketo."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
     Import the rows of a query on any Airflow connection whose hook has a DB-API.
 
     The query runs once, through a cursor on the server where the driver has one, so that ten million rows need no more
-    memory than ten thousand. What is read is staged; a retried task sends the rest of the same rows and never queries
+    memory than ten thousand. The task stages the rows that it reads; a retry sends the rest of them and never queries
     again.
 
     Adobe's operations: those of :class:`~airflow_provider_marketo.operators.sync.MarketoSyncOperator` or of
@@ -45,48 +45,48 @@ class SqlToMarketoOperator(MarketoImportOperator):
     :param sql: one statement that returns rows, or a ``.sql`` file; columns are named by REST API names or mapped with
         ``columns``.
     :param sql_conn_id: connection of a database.
-    :param parameters: for placeholders in the statement, in the driver's style: a list, or a mapping by name, also as
-        a template writes it. Other text is the value of one placeholder. Airflow and
-        OpenLineage show ``***`` in their place.
+    :param parameters: values for placeholders in the statement, in the driver's style: a list, a mapping by name, or
+        the text that a template makes of either. Other text is the value of one placeholder. Airflow and OpenLineage
+        show ``***`` instead of the values.
     :param object_type: ``leads``; ``program_members`` (bulk), ``custom_objects``, or any other that
         ``MarketoSyncOperator`` takes.
-    :param transport: ``sync``, ``bulk``, ``ingestion``, or ``auto``: sync for up to 30,000 rows or where ``latency``
+    :param transport: ``sync``, ``bulk``, ``ingestion``, or ``auto``: sync for up to 30,000 rows or if ``latency``
         leaves no time for bulk, else bulk. The choice and its cost in calls are logged. Data ingestion needs a
         Performance Tier and is never chosen by itself. It reports outcomes elsewhere, so its rows count as submitted.
     :param latency: how soon the rows have to be in Marketo, for ``auto``: seconds, a timedelta or an ISO 8601 duration.
     :param action: ``createOrUpdate`` (Marketo's default); ``createOnly``, ``updateOnly`` and ``createDuplicate`` go by
         sync.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
-    :param dedupe_by: for other objects than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
+    :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
         ``updateOnly``.
     :param list_id: static list that leads join; goes by bulk.
     :param partition_name: lead partition.
     :param program_id: program that imported members join.
-    :param program_member_status: their status; one of the program's channel.
+    :param program_member_status: status of these members; a status of the program's channel.
     :param custom_object: API name of the type, for ``custom_objects``.
     :param empty_fields: what an empty value does by sync: ``keep`` the field as it is, or ``clear`` it.
     :param rejects_path: folder for the tables of rows that were rejected, or imported with a warning: a local path,
         ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``.
     :param rejects_format: ``jsonl`` or ``parquet``.
-    :param staging: folder that every worker reaches, for the rows while the task is under way. Default:
-        ``rejects_path``.
-    :param columns: column of the input to REST API name; only these are sent. Default: every column, under its name.
-    :param constants: REST API name to a value that every row gets.
+    :param staging: folder, reachable by every worker, for the rows while the task runs. Default: ``rejects_path``.
+    :param columns: map of input columns to REST API names; only these columns are sent. Default: every column, under
+        its name.
+    :param constants: map of REST API names to the values that every row gets.
     :param on_duplicates: the ``last`` of the rows with one key wins and the others count as superseded, or ``fail``.
-    :param max_reject_ratio: part of the rows, from 0 to 1, that may be rejected before the task fails. It fails after
-        all other rows were sent.
+    :param max_reject_ratio: share of the rows, from 0 to 1, that may be rejected. If more are, the task fails after it
+        has sent all other rows.
     :param on_lost_upload: whether to ``resend`` rows or to ``stop`` when the answer to a request was lost. Default:
         ``resend``, and ``stop`` with ``list_id``, for program members by bulk, for ``createDuplicate`` and for data
         ingestion.
-    :param on_unknown: *experimental*: where ``on_lost_upload`` stops, ``ask`` a person in Airflow's Required Actions
-        and continue with the answer, or ``fail`` at once. ``dags test`` fails.
+    :param on_unknown: *experimental*: if ``on_lost_upload`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
-    :param timeout: how long a try waits for bulk imports, as ``poll_interval``. The wait for a quota's reset does not
-        count.
+    :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
+        reset does not count.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
@@ -204,7 +204,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
     def render_template(
         self, content: Any, context: Context, jinja_env: Any = None, seen_oids: set[int] | None = None
     ) -> Any:
-        """Render a template field. What is rendered of ``parameters`` is hidden: it may be an address."""
+        """Render a template field. Rendered ``parameters`` are hidden: they may hold an address."""
         if content is None or content is not vars(self).get("parameters"):
             return super().render_template(content, context, jinja_env, seen_oids)
         given = content.given if isinstance(content, Hidden) else content

@@ -1,1 +1,1 @@
-"""Triggers: what waits in the triggerer in place of a task."""
+"""Triggers: they wait in the triggerer instead of a task."""

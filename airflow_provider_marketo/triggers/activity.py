@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.arguments import Check
 
 STORED_WITHIN = 10.0
-"""Seconds in which a triggerer stores an event, where it does not say when it has (before Airflow 3.3)."""
+"""Seconds in which a triggerer stores an event. Before Airflow 3.3 it does not say when it has."""
 
 
 class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
@@ -50,20 +50,20 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
-    :param stream: names the watcher's position; another name starts a new position.
+    :param stream: name of the watcher's position; another name starts a new position.
     :param activity_types: names or ids, at most ten.
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about. Default: any.
-    :param list_id: only members of a static list, which Marketo takes below 10,000 members.
-    :param start: where a new stream starts; a datetime or ISO 8601, without a zone UTC. Default: now.
+    :param list_id: only activities of the members of a static list, which must have fewer than 10,000 members.
+    :param start: where a new stream starts; a datetime or ISO 8601, in UTC if it names no zone. Default: now.
     :param batch_size: most activities in an event.
     :param poll_interval: the DAG starts at most this long after Marketo shows the activity: seconds, a timedelta or an
-        ISO 8601 duration. Five seconds of it are Airflow's own: for 30, the watcher looks every 25. Default: 65
-        seconds, with a look as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
+        ISO 8601 duration. Airflow itself needs five seconds of it: for 30, the watcher looks every 25 seconds. Default:
+        65 seconds, with a look as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal. ``list_id`` is then refused.
     :param on_gap: with ``adobe_conn_id``, when Adobe has forgotten the position, after seven days without a look:
         ``fail`` starts no DAG and logs an error at each try; ``skip`` continues with the oldest event; ``fill`` reads
-        what is missing from Marketo's feed, logs what that cost, and continues.
+        the missing activities from Marketo's feed, logs what that cost, and continues.
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 
@@ -135,7 +135,7 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
 
     @property
     def watched(self) -> Watched:
-        """What is watched, for the module that does it."""
+        """What is watched, for the module that watches."""
         return Watched(
             stream=self.stream,
             activity_types=tuple(self.activity_types),
@@ -165,7 +165,7 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield batches before Airflow 3.3, which does not say when it has stored an event: it has after a while."""
+        """Yield batches, before Airflow 3.3: it does not say when it has stored an event, so wait a while."""
         watch = Watch(self.watched)
         while True:
             yield TriggerEvent(await watch.batch())  # type: ignore[no-untyped-call]
@@ -178,7 +178,7 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:
-        """Return what Airflow 3.3 tells that an event is stored."""
+        """Return the producer that Airflow 3.3 tells when it has stored an event."""
         return producer(cls(**kwargs).watched)
 
     async def filter_shared_stream(self, shared_stream: AsyncIterator[Any]) -> AsyncIterator[TriggerEvent]:

@@ -1,8 +1,8 @@
 """
-What triggers ask of Marketo.
+The calls that triggers make to Marketo.
 
-Airflow imports triggers on its event loop and warns of what holds the loop up. The client takes longer than a tenth of
-a second to import, so this module is imported by threads only: :func:`~.connection.blocking` does it.
+Airflow imports triggers on its event loop and warns if something blocks the loop. The client takes longer than a tenth
+of a second to import, so only threads import this module, by :func:`~.connection.blocking`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def export_jobs(client: MarketoClient, object_type: str, custom_object: str | No
 
 def ended_exports(found: Jobs, wanted: Collection[frozenset[str]]) -> Mapping[frozenset[str], Jobs]:
     """
-    Answer who waits for which export jobs.
+    Return the answers for triggers that wait for export jobs.
 
     :param found: the jobs that Marketo knows. A job that it has forgotten counts as cancelled.
     :param wanted: sets of ids; each is answered when one of its jobs has ended.
@@ -72,7 +72,7 @@ def ended_imports(
     client: MarketoClient, object_type: str, custom_object: str | None, wanted: Collection[frozenset[int]]
 ) -> Mapping[frozenset[int], bool | MarketoError]:
     """
-    Answer who waits for which import jobs.
+    Return the answers for triggers that wait for import jobs.
 
     :param client: the instance.
     :param object_type: ``leads``, ``program_members`` or ``custom_objects``.
@@ -91,7 +91,7 @@ def give_back_imports(
     Give back the places of imports in our count of Marketo's queue. No call is made.
 
     :param settings: the connection.
-    :param object_type: of the imports.
+    :param object_type: object type of the imports.
     :param custom_object: API name of the custom object type.
     :param batch_ids: ids of the imports.
     """
@@ -104,26 +104,26 @@ def _ended(jobs: ImportJobs, batch_ids: Collection[int]) -> bool | MarketoError:
     except MarketoNotFoundError:
         return True  # forgotten: the task finds out and says so
     except MarketoError as error:
-        return error  # to those who ask for these imports, and to no others
+        return error  # only triggers that wait for these imports get the error
 
 
 def condition(kind: str, encrypted: str, settings: ConnectionSettings) -> Condition:
     """
     Decrypt a condition of a sensor.
 
-    :param kind: of the condition.
-    :param encrypted: as the trigger's arguments carry it.
+    :param kind: the kind of the condition.
+    :param encrypted: the condition, as in the trigger's arguments.
     :param settings: the connection, whose client secret is the key.
-    :raises MarketoAuthError: it was encrypted with another secret.
+    :raises MarketoAuthError: the condition was encrypted with another secret.
     """
     return decrypt(kind, encrypted, settings.client_secret)
 
 
 def condition_poller(kind: str, settings: ConnectionSettings) -> ConditionPoller[Any]:
     """
-    Return what asks conditions of one kind.
+    Return the poller of conditions of one kind.
 
-    :param kind: of the conditions.
+    :param kind: the kind of the conditions.
     :param settings: the connection.
     """
     return KINDS[kind][1](hook(settings).get_conn())
@@ -165,7 +165,7 @@ def shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:
 
 def begin_watching(watched: Watched, state: WatchState) -> tuple[ActivityCondition, Handover]:
     """
-    Return what to ask at every look, and what sorts the answers into batches.
+    Return the condition to check at every look, and the object that sorts the answers into batches.
 
     :param watched: what the trigger watches.
     :param state: the progress of the watcher.

@@ -25,8 +25,8 @@ class MarketoBulkImportTrigger(BaseTrigger):
     """
     Fire when one of several imports has ended, successfully or not, or when the deadline has passed.
 
-    Marketo has no list of imports: a look costs a call for each. Airflow stores the arguments in clear text: they are
-    ids and nothing else. Imports cannot be cancelled. If a person clears or ends the task meanwhile, the trigger gives
+    Marketo has no list of imports: a look costs a call for each import. Airflow stores the arguments in clear text:
+    they are only ids. Imports cannot be cancelled. If a person clears or ends the task meanwhile, the trigger gives
     back their places in our count of Marketo's import queue (Airflow 3.3).
 
     :param marketo_conn_id: id of the connection.

@@ -37,7 +37,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
 
     If a person clears or ends the task meanwhile, the trigger cancels its jobs (Airflow 3.3). All triggers of a
     connection and an object type share one call of the job list per interval. Airflow stores the arguments in clear
-    text: they are ids and nothing else.
+    text: they are only ids.
 
     :param marketo_conn_id: id of the connection.
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.

@@ -27,9 +27,9 @@ class MarketoConditionTrigger(BaseTrigger):
     a call takes 300 values, 30 leads, ten activity types, or all exports of an object type.
 
     :param marketo_conn_id: id of the connection.
-    :param kind: of the condition.
-    :param condition: encrypted, since Airflow stores the arguments in clear text.
-    :param about: what is waited for, without a person's data.
+    :param kind: the kind of the condition.
+    :param condition: the condition, encrypted, since Airflow stores the arguments in clear text.
+    :param about: what the trigger waits for, without a person's data.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
     :param poll_interval: seconds between two looks.
     """

@@ -1,4 +1,4 @@
-"""From a connection to Marketo, in a triggerer."""
+"""How a triggerer gets the settings of a connection."""
 
 from __future__ import annotations
 
@@ -56,20 +56,20 @@ async def _connection(marketo_conn_id: str) -> Connection:
         raise MarketoError(
             f"the triggerer finds no connection {marketo_conn_id}",
             remedy=unreadable(marketo_conn_id)
-            or "Define it where the triggerer looks, too: in Admin > Connections, in the secrets backend, or in the"
+            or "Define it where the triggerer also looks: in Admin > Connections, in the secrets backend, or in the"
             " environment of the triggerer.",
         ) from None
 
 
 def blocking() -> ModuleType:
-    """Import what asks Marketo, for a thread: on the event loop the import would hold up every other trigger."""
+    """Import the module that calls Marketo. Do so in a thread: on the event loop it would delay every other trigger."""
     from airflow_provider_marketo.triggers import blocking
 
     return blocking
 
 
 def journal_blocking() -> ModuleType:
-    """Import what asks a journal, for a thread: as :func:`blocking`."""
+    """Import the module that reads a journal. Do so in a thread, as :func:`blocking`."""
     from airflow_provider_marketo.triggers import journal_watch
 
     return journal_watch

@@ -25,9 +25,9 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **abo
     """
     Wait for an answer, and return the event that carries it.
 
-    :param answer: what the event holds when it comes, with its ``status``.
+    :param answer: the members of the event, with its ``status``.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
-    :param about: what else the event holds when there is no answer.
+    :param about: further members of an event without an answer.
     """
     left = (parse_date(deadline) - datetime.now(timezone.utc)).total_seconds()
     event: Mapping[str, Any]
@@ -48,7 +48,7 @@ def checked_event(event: Any, *expected: str) -> Mapping[str, Any]:
     """
     Return a trigger's event in the task, if it is of an expected kind.
 
-    :param event: as ``execute_complete`` receives it.
+    :param event: the event, as ``execute_complete`` receives it.
     :param expected: the statuses that the task understands.
     :raises MarketoError: the trigger met an error, or the event is not ours.
     """

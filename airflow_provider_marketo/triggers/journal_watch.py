@@ -1,4 +1,4 @@
-"""What watchers ask of a journal (experimental). Like :mod:`.blocking`, it is imported by threads only."""
+"""The calls that watchers make to a journal (experimental). Like :mod:`.blocking`, only threads import this."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 SPARE = timedelta(minutes=1)
-"""How much earlier than wanted reading begins: clocks show whole seconds. Events before the start are left out."""
+"""How long before the start reading begins: clocks show whole seconds. Events before the start are left out."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class JournalCondition:
     :param asset_ids: primary attributes; empty for any.
     :param start: first second that counts, ISO 8601.
     :param link: where reading begins.
-    :param time: up to when the journal was read, ISO 8601.
+    :param time: the time up to which the journal was read, ISO 8601.
     :param on_gap: ``fail``, ``skip`` or ``fill`` when Adobe has forgotten ``link``.
     """
 
@@ -65,7 +65,7 @@ class JournalCondition:
         """
         Return whether an activity is wanted.
 
-        :param activity: as the journal's event says it.
+        :param activity: an activity, as in the journal's event.
         """
         name = str(activity["activityType"] or "").lower()
         return (
@@ -97,7 +97,7 @@ class JournalWatcher:
 
     def begin(self, watched: Watched, state: WatchState) -> tuple[JournalCondition, JournalHandover]:
         """
-        Return what to ask at every look, and what sorts the answers into batches.
+        Return the condition to check at every look, and the object that sorts the answers into batches.
 
         :param watched: what the trigger watches.
         :param state: the progress of the watcher.
@@ -117,11 +117,11 @@ class JournalWatcher:
 
     def ask(self, conditions: Collection[JournalCondition]) -> Mapping[JournalCondition, Answer]:
         """
-        Return for each condition the activities that have arrived behind its place.
+        Return for each condition the activities that have arrived after its place.
 
-        Nothing is remembered here: an answer that its watcher did not live to take is given once more.
+        Nothing is remembered here, so an answer is repeated if its watcher ended before it took it.
 
-        :param conditions: those of the watchers that wait. Those that stand at one place share the reading.
+        :param conditions: conditions of the watchers that wait. Conditions with the same place share the reading.
         """
         places: dict[str, list[JournalCondition]] = defaultdict(list)
         for condition in conditions:
@@ -136,7 +136,7 @@ class JournalWatcher:
             return self._read_on(link, conditions, stored=min(parse_date(each.time) for each in conditions))
         except MarketoJournalExpiredError as error:
             gap = error.message
-        # A place grows old on a quiet instance, too. What came after a look of the last days is still there.
+        # A link also expires on a quiet instance. The journal still has every event since a look in the last days.
         now, address = self.now(), self._journal.address
         looked = {each: parse_date(each.time) for each in conditions}
         lost = {each for each, time in looked.items() if time < now - KEPT}
@@ -154,7 +154,7 @@ class JournalWatcher:
 
     def _missing(self, condition: JournalCondition) -> list[dict[str, Any]]:
         """
-        Read from Marketo's feed what has happened since the journal was read, and what it would have got late.
+        Read from Marketo's feed the activities since the journal was read, and those that it would have got late.
 
         Repetitions are left out later.
         """

@@ -19,9 +19,9 @@ WAITS = ("deferred", "running")
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     """
-    Do some work, however often it is cancelled: Airflow cancels a trigger once a second until it has ended.
+    Finish some work, however often it is cancelled: Airflow cancels a trigger once a second until it has ended.
 
-    :param work: to do.
+    :param work: the work.
     """
     doing = asyncio.create_task(work)
     while not doing.done():

@@ -33,7 +33,7 @@ FAILURES_IN_A_ROW = 10
 
 BREAK = 0.8
 """
-The least part of an interval between the end of a look and the next one.
+The shortest pause between two looks, as a part of the interval.
 
 Looks begin an interval apart, but the first one also loads the client and fetches a token. On a slow machine its call
 is late, and the next one must not follow at once.
@@ -63,11 +63,11 @@ class _Waiter(Generic[Q, A]):
 
 class Poller(Generic[Q, A]):
     """
-    What all triggers share that wait for conditions of one kind on one connection.
+    Shared by all triggers that wait for conditions of one kind on one connection.
 
     It runs while a trigger waits. Each look serves all of them, and looks follow the shortest interval.
 
-    :param ask: asks several different conditions. A condition without an answer is asked again.
+    :param ask: a function that asks several different conditions. A condition without an answer is asked again.
     :param waits_out_quota: whether the wait continues while a quota is spent.
     """
 
@@ -87,8 +87,8 @@ class Poller(Generic[Q, A]):
         """
         Wait until a condition has an answer.
 
-        :param condition: equal ones are asked once.
-        :param interval: seconds from one look to the next. The shortest interval of all that wait decides.
+        :param condition: the condition; equal conditions are asked once.
+        :param interval: seconds from one look to the next. The shortest interval of all waiting triggers decides.
         :param first: seconds until the first look. Default: ``interval``, since the task has just looked.
         :raises MarketoError: Marketo cannot answer, or too many looks failed in a row.
         """
@@ -164,7 +164,7 @@ async def wait_for_answer(
 
     :param group: the connection as it is set up now, and what else tells groups apart.
     :param make: makes the function that asks, for the first trigger of the group.
-    :param waits_out_quota: whether the wait continues while a quota is spent; the same for all of a group.
+    :param waits_out_quota: whether the wait continues while a quota is spent; the same for all triggers of a group.
     """
     pollers = runtime().shared_on_loop()
     poller: Poller[Q, A] | None = pollers.get(group)

@@ -1,4 +1,4 @@
-"""From what an operator's work waits for to the trigger that waits, and from the trigger's event back."""
+"""The trigger for the wait of an operator's work, and what the trigger's event says."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def trigger_for(wait: Wait, marketo_conn_id: str, poll_interval: timedelta) -> BaseTrigger:
     """
-    Return the trigger that waits in a task's place.
+    Return the trigger that waits instead of a task.
 
-    :param wait: what is waited for.
+    :param wait: what the trigger waits for.
     :param marketo_conn_id: id of the connection.
-    :param poll_interval: between two looks at Marketo.
+    :param poll_interval: time between two looks at Marketo.
     """
     if isinstance(wait, ExportJobsWait):
         return MarketoBulkJobTrigger(

@@ -15,7 +15,7 @@ class Watched:
     :param asset_ids: primary attributes, such as ids of forms; empty for any.
     :param list_id: only members of this static list; None for every lead.
     :param start: where a new stream starts, ISO 8601; None for now.
-    :param batch_size: most activities in an event.
+    :param batch_size: largest number of activities in an event.
     :param poll_interval: seconds in which an activity starts its DAG; None for the connection's interval.
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of the connection to a journal, which is read in place of the feed; None for the feed.

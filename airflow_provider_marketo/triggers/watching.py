@@ -1,4 +1,4 @@
-"""How a watcher works in the triggerer: shared looks, a position of its own, and batches that it hands over."""
+"""How a watcher works in the triggerer: shared looks, a position of its own, and batches that it passes to Airflow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ GATHERING = 1.0
 
 _RESTORE = (
     "Restore it, or delete it: the watcher then begins at its start, or now without one, and the batches that it was"
-    " handing over are lost."
+    " passing to Airflow are lost."
 )
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 900.0
@@ -55,14 +55,14 @@ def seconds_between_looks(promised: float | None, usual: float) -> float:
     Return the interval between two looks that starts the run in time.
 
     :param promised: seconds from an activity to the run; None for the usual interval.
-    :param usual: seconds between two looks, as the connection has it.
+    :param usual: seconds between two looks, as set in the connection.
     """
     return usual if promised is None else max(promised - AIRFLOWS_SHARE, promised / 2)
 
 
 def producer(watched: Watched) -> Any:
     """
-    Return what Airflow 3.3 draws the batches of a watcher from. Airflow tells it when it has stored a batch.
+    Return the producer of a watcher's batches for Airflow 3.3. Airflow tells it when it has stored a batch.
 
     :param watched: the activities.
     """
@@ -104,7 +104,7 @@ class Watch:
         self._written = datetime.min.replace(tzinfo=timezone.utc)
 
     async def batch(self) -> dict[str, Any]:
-        """Return the next batch, after it was written down."""
+        """Return the next batch, after it was recorded."""
         pause = _SHORTEST_PAUSE
         while True:
             try:
@@ -217,7 +217,7 @@ class Watch:
 
     async def _write(self, handover: Handover) -> None:
         """
-        Write the state, however long it takes: only what is written down may be handed over or count as handed over.
+        Write the state, however long it takes: a batch may be passed on, or count as passed on, only after that.
 
         :raises _OvertakenError: another watcher has written the state meanwhile.
         """
@@ -237,9 +237,9 @@ class Watch:
         """
         Write the state, unless another watcher of the stream has.
 
-        Two may watch one stream for a moment: a changed DAG file has a new trigger before the old one is gone, and a
-        triggerer that was thought dead may live. Variables have no compare-and-set. A look before each write makes it
-        nearly certain that both hand over the same activities under one id.
+        Two watchers may watch one stream for a moment: a changed DAG file has a new trigger before the old one is gone,
+        and a triggerer that seemed dead may still run. Variables have no compare-and-set. Reading before each write
+        makes it nearly certain that both pass on the same activities under one id.
         """
         if self._read() not in (self._stored, state):
             raise _OvertakenError

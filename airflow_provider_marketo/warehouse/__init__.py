@@ -1,1 +1,1 @@
-"""Published files into tables of a database. Experimental: names and columns may still change."""
+"""Load published files into tables of a database. Experimental: names and columns may still change."""

@@ -1,7 +1,7 @@
 """
 Rows that end with another row: a membership ends with its lead, its program or its list.
 
-Marketo tells that a program is gone, and not that its members are. So a load of either table marks them.
+Marketo says that a program is gone, but not that its memberships are. So a load of either table marks them.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ BELONGS_TO: Mapping[str, Mapping[str, str]] = {
     "program_members": {"programId": "programs", "leadId": "leads"},
     "list_members": {"listId": "static_lists", "leadId": "leads"},
 }
-"""Datasets, each with the fields that name a row of another one, by its ``id``."""
+"""By dataset: its fields that hold the ``id`` of a row of another dataset, and that dataset."""
 
 _ID = "id"
 
 
 class Belongings:
     """
-    The rows that end with those of other tables, as far as a load concerns them.
+    The rows that a load marks because a row of another table, to which they belong, has ended.
 
     :param engine: the database.
-    :param log: knows which table has the rows of a dataset.
-    :param dataset: what is loaded, whose rows may have ended before.
+    :param log: the log, which knows which table has the rows of a dataset.
+    :param dataset: the dataset that is loaded, whose rows may have ended before.
     :param marked: the dataset whose rows the load may mark; None if it marks none.
     """
 
@@ -52,7 +52,7 @@ class Belongings:
 
     def mark(self, now: str) -> None:
         """
-        Mark the rows that have ended with those of another table. A row that was read later is left alone.
+        Mark the rows that have ended with a row of another table. A row that was read later stays as it is.
 
         :param now: time of the load.
         """

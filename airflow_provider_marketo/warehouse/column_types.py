@@ -10,7 +10,7 @@ DATE, TIMESTAMP, TEXT, JSON = "date", "timestamp", "text", "json"
 TYPES = (BOOL, INT, FLOAT, DECIMAL, DATE, TIMESTAMP, TEXT, JSON)
 
 DECIMAL_DIGITS, DECIMAL_SCALE = 23, 4
-"""Room for every 64-bit integer and for the currencies of Marketo, which have four digits behind the point."""
+"""Room for every 64-bit integer and for the currencies of Marketo, which have four digits after the point."""
 
 _BY_ARROW = {
     "bool": BOOL,
@@ -55,7 +55,7 @@ def type_of(arrow: str) -> str | None:
 
 
 def arrow_type(kind: str) -> pa.DataType:
-    """Return the Arrow type in which values of a type are handed to an engine."""
+    """Return the Arrow type in which values of a type are passed to an engine."""
     return _ARROW[kind]
 
 

@@ -1,7 +1,7 @@
 """
-What an instance says of its fields and types, asked once for all tasks of a run of the task group.
+Marketo's descriptions of an instance's fields and types, asked for once for all tasks of a run of the task group.
 
-The first task writes it down, and the others read it. It is replaced by each run, and after an hour the tasks ask
+The first task stores the descriptions, and the others read them. Each run replaces them. After an hour the tasks ask
 Marketo themselves: a task that is cleared next week must not export the fields of today.
 """
 
@@ -34,8 +34,8 @@ class RunDescriptions(Serializable):
     """
     Marketo's replies.
 
-    :param asked: Marketo's time then.
-    :param bodies: JSON texts, by operation; those of whole lists by their name.
+    :param asked: Marketo's time when it was asked.
+    :param bodies: JSON texts by operation; texts of whole lists by the list's name.
     """
 
     VERSION: ClassVar[int] = 1
@@ -46,9 +46,9 @@ class RunDescriptions(Serializable):
 
 def ask_and_share(client: MarketoClient, folder: OutputFolder) -> None:
     """
-    Ask Marketo, and write the replies down for the other tasks. What it refuses is left to the task that needs it.
+    Ask Marketo, and store its replies for the other tasks. A task that needs a refused description asks again.
 
-    :param client: the instance; from now on it knows the replies, too.
+    :param client: client of the instance, which from now on also knows the replies.
     :param folder: where :func:`use_shared` finds them.
     """
     bodies = {}
@@ -63,10 +63,10 @@ def ask_and_share(client: MarketoClient, folder: OutputFolder) -> None:
 
 def share_programs(client: MarketoClient, folder: OutputFolder) -> None:
     """
-    List all programs for the other tasks of a run that reads all: one writes them down, one exports their members.
+    List all programs for the other tasks of a run that reads all: one publishes them, one exports their members.
 
     :param client: the instance.
-    :param folder: where :func:`ask_and_share` has written.
+    :param folder: the folder that :func:`ask_and_share` has written to.
     """
     shared = folder.read_state(RunDescriptions, _PLACE)
     assert shared is not None

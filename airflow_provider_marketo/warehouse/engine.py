@@ -1,8 +1,8 @@
 """
 What a database must be able to do, so that a load can be written once.
 
-An engine is one file of :mod:`~airflow_provider_marketo.warehouse.engines` and one row of its table. What stands here
-is the same in all of them: plain SQL that DuckDB, PostgreSQL and SQLite share.
+An engine is one file of :mod:`~airflow_provider_marketo.warehouse.engines` and one row of its table. This module has
+what is the same in all of them: plain SQL that DuckDB, PostgreSQL and SQLite share.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ class Engine(ABC):
     A connection to a database, on which one load runs at a time.
 
     :param hook: Airflow's hook of the connection, which knows address and credentials.
-    :param schema: where the tables are; None for the database's default.
+    :param schema: schema of the tables; None for the database's default.
     """
 
     name: ClassVar[str]
     types: ClassVar[Mapping[str, str]]
-    """The database's type of each of ours."""
+    """The database's type for each of our types."""
     most_columns: ClassVar[int]
     remedies: ClassVar[Mapping[str, str]] = {}
     """What to do about an error, by words of its text."""
     has_schemas: ClassVar[bool] = True
     definitions_commit: ClassVar[bool] = False
-    """Whether a transaction cannot create or alter tables: that ends or breaks it. All of that then comes before."""
+    """Whether creating or altering a table ends or breaks a transaction. A load then does so before it."""
     locks_by_row: ClassVar[bool] = False
-    """Whether the database knows conflicts of rows alone, so that a load locks a table by a row of another one."""
+    """Whether only changes of one row conflict, so that a load locks a table by a row of another table."""
     type_without_zone: ClassVar[str] = "TIMESTAMP"
-    """The type of a time in UTC that has no zone, as Fivetran's views have it."""
+    """The type of a time in UTC without a zone, for Fivetran's views."""
     pause: ClassVar[float] = 0.05
     """Seconds before a disturbed transaction is repeated; they double each time."""
 
@@ -72,7 +72,7 @@ class Engine(ABC):
         """
         Begin a transaction that defines tables first; where definitions commit, define them before it.
 
-        :param define: creates and alters tables.
+        :param define: a function that creates and alters tables.
         """
         if not self.definitions_commit:
             self.begin()
@@ -80,7 +80,7 @@ class Engine(ABC):
         if self.definitions_commit:
             self.begin()
 
-    # What differs.
+    # What differs between engines.
 
     @abstractmethod
     def _execute(self, sql: str) -> None:
@@ -111,9 +111,9 @@ class Engine(ABC):
         """
         Write rows to a temporary table.
 
-        :param name: of the table.
+        :param name: name of the table.
         :param rows: the rows.
-        :param schema: of the batches.
+        :param schema: the schema of the batches.
         :param columns: names of the table's columns, in the order of the schema.
         """
 
@@ -122,7 +122,7 @@ class Engine(ABC):
         """
         Return the columns of a table by name, with the database's words for their types.
 
-        :param table: its name.
+        :param table: name of the table.
         :return: nothing if there is no such table.
         """
 
@@ -135,7 +135,7 @@ class Engine(ABC):
         return sql
 
     def lock(self, table: str) -> None:
-        """Let other loads of a table wait until the transaction ends, on engines with several writers at a time."""
+        """Make other loads of a table wait until the transaction ends, on engines with several writers at a time."""
         if self.locks_by_row:
             locks, name = self.table(LOCKS), literal(table)
             self.execute(
@@ -160,7 +160,7 @@ class Engine(ABC):
         """
         Widen a column.
 
-        :return: False if the database cannot do it; the table is as before then.
+        :return: False if the database cannot do it; the table is then unchanged.
         """
         return False
 
@@ -176,7 +176,7 @@ class Engine(ABC):
         return nullcontext()
 
     def without_zone(self, expression: str) -> str:
-        """Return a time as one in UTC that has no zone."""
+        """Convert a time to UTC, without a zone."""
         return f"({expression} AT TIME ZONE 'UTC')"
 
     def integer_or_null(self, expression: str) -> str:
@@ -185,11 +185,11 @@ class Engine(ABC):
 
     def replace_view(self, name: str, query: str) -> bool:
         """
-        Create a view, or change what it says.
+        Create a view, or change its query.
 
-        :param name: of the view.
-        :param query: what it says.
-        :return: False if the database cannot do it, because other views use this one; it is as before then.
+        :param name: name of the view.
+        :param query: its query.
+        :return: False if the database cannot do it, because other views use this one; it is then unchanged.
         """
         self.execute(f"CREATE OR REPLACE VIEW {self.table(name)} AS {query}")
         return True
@@ -198,12 +198,12 @@ class Engine(ABC):
         """
         Drop a view.
 
-        :return: False if other views use it; it is as before then.
+        :return: False if other views use it; it is then unchanged.
         """
         self.execute(f"DROP VIEW IF EXISTS {self.table(name)}")
         return True
 
-    # What is the same.
+    # What is the same on all engines.
 
     def reason(self, error: Exception) -> str:
         """Return the database's own words, on one line, without values of rows."""
@@ -218,14 +218,14 @@ class Engine(ABC):
         return f"{connection.conn_type}://{connection.host or ''}{port}/{database}".rstrip("/")
 
     def table(self, name: str) -> str:
-        """Return a table's name as it stands in a statement."""
+        """Return a table's name in the form for a statement."""
         return f"{quote(self.schema)}.{quote(name)}" if self.schema and self.has_schemas else quote(name)
 
     def columns(self, table: str) -> dict[str, str | None]:
         """
         Return the columns of a table by name, with the words of :mod:`.column_types`; None for any other type.
 
-        :param table: its name.
+        :param table: name of the table.
         :return: nothing if there is no such table.
         """
         ours = {declared.upper(): kind for kind, declared in self.types.items()}
@@ -235,7 +235,7 @@ class Engine(ABC):
         """
         Create a table.
 
-        :param table: its name.
+        :param table: name of the table.
         :param columns: types by name.
         :param key: names of the columns that make a row unique.
         """
@@ -280,7 +280,7 @@ class Engine(ABC):
         """
         Create a temporary table before the transaction, on engines where definitions commit.
 
-        :param name: of the table.
+        :param name: name of the table.
         :param columns: types by name.
         """
 
@@ -288,19 +288,19 @@ class Engine(ABC):
         """
         Fill a new table with rows that are not staged.
 
-        :param table: its name.
+        :param table: name of the table.
         :param key: its key columns.
-        :param rows: have the names and types of its columns.
-        :return: False if keys repeat, or if the rows must be staged. The table is empty then.
+        :param rows: the rows, with the names and types of the table's columns.
+        :return: False if keys repeat, or if the rows must be staged. The table is then empty.
         """
         return False
 
     def fill_temporary(self, name: str, query: str) -> None:
-        """Create a temporary table of what a query returns; fill the one that was defined where definitions commit."""
+        """Create a temporary table from a query; where definitions commit, fill the table that was defined before."""
         self.execute(f"CREATE TEMP TABLE {quote(name)} AS {query}")
 
     def differs(self, one: str, other: str, kind: str) -> str:
-        """Return the condition that two values of a type differ, null being a value."""
+        """Return the condition that two values of a type differ; null counts as a value."""
         return f"{one} IS DISTINCT FROM {other}"
 
     def timestamp(self, moment: str | None) -> str:
@@ -346,9 +346,9 @@ def rewritten(sql: str, name: Callable[[str], str], text: Callable[[str], str]) 
     """
     Return a statement with names and texts as a database writes them.
 
-    :param sql: has names in double quotes and texts in single ones, each doubled inside.
-    :param name: writes a name, which it gets without quotes.
-    :param text: writes a text, which it gets without quotes.
+    :param sql: a statement with names in double quotes and texts in single ones, each doubled inside.
+    :param name: a function that writes a name, which it gets without quotes.
+    :param text: a function that writes a text, which it gets without quotes.
     """
 
     def write(found: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""Given leads erased from all tables of a schema."""
+"""Erase given leads from all tables of a schema."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ def erase_leads_and_files(
     sql_conn_id: str, schema: str | None, leads: Iterable[int], output_path: str | None = None
 ) -> Erased:
     """
-    Erase leads from every table, and remove the files that are loaded, which have their rows, too.
+    Erase leads from every table, and remove the loaded files, which also have their rows.
 
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
+    :param schema: schema of the tables.
     :param leads: ids of the leads.
     :param output_path: folder of the extracts, such as that of the task group; None leaves files alone.
-    :raises MarketoWarehouseError: the database refused it; nothing was changed.
+    :raises MarketoWarehouseError: the database refused the erasure; nothing was changed.
     """
     tables = erase_leads(sql_conn_id, schema, leads)
     files, left = remove_all_loaded_files(output_path, sql_conn_id, schema) if output_path else ([], [])
@@ -53,15 +53,15 @@ def erase_leads_and_files(
 
 def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> dict[str, int]:
     """
-    Erase leads from every table that has rows about them, in one transaction: nothing but ids and the mark remains.
+    Erase leads from every table that has rows about them, in one transaction: only ids and the mark remain.
 
-    Loads that come later bring nothing of them back.
+    Later loads bring no data of these leads back.
 
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
+    :param schema: schema of the tables.
     :param leads: ids of the leads.
     :return: how many rows were emptied, by table.
-    :raises MarketoWarehouseError: the database refused it; nothing was changed.
+    :raises MarketoWarehouseError: the database refused the erasure; nothing was changed.
     """
     with closing(connect(sql_conn_id, schema)) as engine:
         log = Log(engine)

@@ -1,7 +1,7 @@
 """
-Erased leads: nothing of them remains in any table but keys, ids and the mark, and no later load brings it back.
+Erased leads: only keys, ids and the mark remain in any table, and no later load brings their data back.
 
-``_marketo_erased`` lists the erased leads. Each load empties the rows of these leads that it has brought.
+``_marketo_erased`` lists the erased leads. Each load empties the rows that it has loaded about these leads.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def note_erased(engine: Engine, leads: Iterable[int], now: str) -> None:
     Add leads to the list.
 
     :param engine: the database.
-    :param leads: their ids.
+    :param leads: ids of the leads.
     :param now: time of the erasure.
     """
     create_erased(engine)
@@ -76,10 +76,10 @@ def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict
     """
     Empty the rows of erased leads: all columns but keys, ids of leads and what the load itself wrote.
 
-    Leads that were merged into an erased lead are erased, too: they are the same person.
+    Leads that were merged into an erased lead are also erased: they are the same person.
 
     :param engine: the database.
-    :param log: knows which tables have rows about leads.
+    :param log: the log, which knows which tables have rows about leads.
     :param tables: only these, unless a merged lead is found; None for all.
     :return: how many rows were emptied, by table.
     """
@@ -111,14 +111,14 @@ def _note_merged(engine: Engine, log: Log) -> bool:
             f" WHERE {winner} = e.{ERASED_LEAD} AND {loser} IS NOT NULL"
             f" AND NOT EXISTS (SELECT 1 FROM {erased} AS o WHERE o.{ERASED_LEAD} = {loser}) GROUP BY {loser}"
         )
-        while engine.query(found):  # a winner may have lost before
+        while engine.query(found):  # the winner of one merge may be the loser of another
             engine.execute(f"INSERT INTO {erased} ({ERASED_LEAD}, {ERASED_AT}) {found}")
             noted = True
     return noted
 
 
 def _empty(engine: Engine, table: str, leads: Sequence[str], others: Sequence[str], *, marks: bool) -> int:
-    """Empty the rows of a table that say anything of an erased lead, and return their number."""
+    """Empty the rows of a table that say anything about an erased lead, and return their number."""
     target, erased = engine.table(table), engine.table(ERASED)
     full = " OR ".join(f"t.{quote(column)} IS NOT NULL" for column in others)
     total = 0

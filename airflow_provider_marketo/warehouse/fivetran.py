@@ -96,7 +96,7 @@ class FivetranViews:
         return True
 
     def make(self) -> None:
-        """Make the views that are missing or say something else."""
+        """Make the views that are missing or have another query."""
         self._made.prepare()
         for table, source in self._wanted():
             if table.name == LEAD_DESCRIBE:
@@ -108,7 +108,7 @@ class FivetranViews:
         """
         Drop the views of a table, so that one of its columns can be widened.
 
-        :param table: its name.
+        :param table: name of the table.
         :return: whether a view was dropped. It is missing until :meth:`make` is called.
         """
         if not self._made.look():
@@ -120,10 +120,10 @@ class FivetranViews:
         ]
         return True in [self._made.drop(name) for name in uses]
 
-    # What there should be.
+    # The views that are wanted.
 
     def _wanted(self) -> Iterator[tuple[FivetranTable, _Source | None]]:
-        """Yield Fivetran's tables, each with ours that has its rows; None if nothing is loaded yet."""
+        """Yield Fivetran's tables, each with our table that has its rows; None if nothing is loaded yet."""
         holds: dict[str, str] = {}
         for table, dataset in self._log.datasets():
             holds.setdefault(dataset, table)
@@ -187,7 +187,7 @@ class FivetranViews:
         return self._cast(f"t.{quote(column)}", source.kinds[column], kind)
 
     def _rows(self, wanted: FivetranTable, source: _Source | None) -> str:
-        """Return what stands behind the columns: the table and its rows."""
+        """Return what follows the columns: the table, and the condition for its rows."""
         if source is None:
             return " FROM (SELECT 1 AS one) AS o WHERE 1 = 0"
         conditions = [f"t.{quote(AS_OF)} IS NOT NULL"]  # a deleted lead that was never read has nothing but its id
@@ -222,7 +222,7 @@ class FivetranViews:
     def _declared(self, kind: str) -> str:
         return self._engine.type_without_zone if kind == types.TIMESTAMP else self._engine.types[kind]
 
-    # What there is.
+    # The views that exist.
 
     def _make_view(self, name: str, values: Sequence[_Value], rows: str) -> None:
         made, there = self._made, self._made.columns(name)

@@ -1,9 +1,9 @@
 """
 Fivetran's names and types: one row for each table, as the models of ``dbt_marketo`` read it.
 
-A column stands as ``name:kind=field``. ``field`` is Marketo's name of the field; without it, the column is the field
-that gets this name by Fivetran's rule. ``a|b`` is the first of two fields that has a value, and ``a@b:c`` is the field
-``a`` where the field ``b`` has the value ``c``.
+A column is written as ``name:kind=field``. ``field`` is Marketo's name of the field; without it, the column is the
+field that gets this name by Fivetran's rule. ``a|b`` is the first of two fields that has a value, and ``a@b:c`` is the
+field ``a`` where the field ``b`` has the value ``c``.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class FivetranColumn:
     """
     A column that the models of ``dbt_marketo`` read. It is there even if Marketo has no such field.
 
-    :param name: Fivetran's.
+    :param name: Fivetran's name.
     :param kind: its type, a word of :mod:`.column_types`. Times are in UTC, without a zone.
     :param places: fields; the first with a value counts. Empty for the field that gets this name by rule.
     :param no_zero: whether 0 stands for no value.
@@ -61,16 +61,16 @@ class FivetranColumn:
 @dataclass(frozen=True)
 class FivetranTable:
     """
-    A table of Fivetran's.
+    One of Fivetran's tables.
 
-    :param name: Fivetran's.
-    :param datasets: the datasets of ours that may have its rows; the first that is loaded counts.
-    :param columns: those that are always there, in order.
+    :param name: Fivetran's name.
+    :param datasets: our datasets that may have its rows; the first that is loaded counts.
+    :param columns: the columns that are always there, in order.
     :param passes_on: whether all other columns follow.
-    :param deletes: whether it has ``_fivetran_deleted``.
+    :param deletes: whether the table has ``_fivetran_deleted``.
     :param where: a field and the value that its rows have; empty for all rows.
     :param also_read: columns that models read if they are there.
-    :param is_required: whether it is there, empty, before anything is loaded into it.
+    :param is_required: whether the view exists, empty, before any of its rows are loaded.
     """
 
     name: str
@@ -95,7 +95,7 @@ def fivetran_name(field: str) -> str:
 
 def fivetran_names(fields: Iterable[str], taken: Mapping[str, str]) -> dict[str, str]:
     """
-    Return the column of each field. Where two fields get one name, the later one gets ``_2``, and keeps it.
+    Return the column of each field. If two fields get one name, the later field gets ``_2``, and keeps it.
 
     :param fields: names of fields; an earlier field is never moved by a later one.
     :param taken: fields that have a column already.
@@ -253,15 +253,15 @@ _TABLES = (
 )
 
 FIVETRAN_TABLES: Mapping[str, FivetranTable] = {table.name: table for table in _TABLES}
-"""By name. Every other activity type has a table, too: see :func:`activity_table`."""
+"""The tables by name. Every other activity type also has a table: see :func:`activity_table`."""
 
 
 def fields_of_models(dataset: str, fields: Iterable[str]) -> frozenset[str]:
     """
     Return those fields of a dataset that the models of ``dbt_marketo`` read.
 
-    :param dataset: its name.
-    :param fields: all that it has.
+    :param dataset: name of the dataset.
+    :param fields: all fields of the dataset.
     """
     tables = [table for table in _TABLES if dataset in table.datasets]
     placed = {place.field for table in tables for column in table.columns for place in column.places}

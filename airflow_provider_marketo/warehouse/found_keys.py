@@ -1,4 +1,4 @@
-"""Keys of what Marketo only looks up, found in the tables that are loaded."""
+"""Keys of records that Marketo only looks up, found in the loaded tables."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ class KeySource:
     Where the keys of a table are.
 
     :param dataset: the dataset whose table has them.
-    :param field: its field.
-    :param looked_up_by: the field by which Marketo is asked, if it is not that of given keys.
+    :param field: the field of that dataset.
+    :param looked_up_by: the field by which Marketo looks the keys up, if it is not that of given keys.
     """
 
     dataset: str
@@ -57,11 +57,11 @@ def with_found_keys(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
     Return the arguments of a listing with the keys that the tables have.
 
-    A table for which there are no keys is left out: Marketo cannot be asked for it. Keys in rows of another table that
-    is listed, too, are those of its rows that are read: they need not be loaded first.
+    A table without keys is left out: Marketo cannot be asked for it. If the same task also lists the table that has the
+    keys, they come from the rows that it reads, and need not be loaded first.
 
-    :param arguments: of the operator, checked: ``found_keys`` names the tables, and ``start`` says since when rows have
-        been read whose keys are looked up; None for all rows.
+    :param arguments: the operator's arguments, checked: ``found_keys`` names the tables. Keys are looked up for the
+        rows that were read since ``start``; None for all rows.
     :raises MarketoInvalidRequestError: a table has no column for the keys.
     """
     given = dict(arguments)

@@ -1,4 +1,4 @@
-"""How old the tables of a warehouse are, and whether they are as new as was promised."""
+"""How old the tables of a warehouse are, and whether each keeps its promise."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Freshness:
     """
     How new a table is.
 
-    :param table: its name.
+    :param table: name of the table.
     :param until: the time up to which Marketo's changes are in it: the end of the newest span, or the time of the
         reading where a list was read.
     :param age: how long ago that is.
@@ -45,7 +45,7 @@ def freshness(sql_conn_id: str, schema: str | None = None, *, now: datetime | No
     Return how new each table is, by its name.
 
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
+    :param schema: schema of the tables.
     :param now: the time to compare with; default now.
     """
     moment = now or datetime.now(timezone.utc)
@@ -72,7 +72,7 @@ def check_freshness(
     Check that tables are as new as was promised.
 
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
+    :param schema: schema of the tables.
     :param promises: the greatest age of each table by its name.
     :param now: the time to compare with; default now.
     :return: how new each table is.
@@ -85,7 +85,7 @@ def check_freshness(
         raise MarketoInvalidRequestError(
             f"no load has made {', '.join(missing)}",
             parameter="promises",
-            remedy=f"The tables are {', '.join(found) or 'none yet'}.",
+            remedy=f"The tables are {', '.join(found) or 'not made yet'}.",
         )
     late = [_late(found[table], promise) for table, promise in promises.items() if _is_late(found[table], promise)]
     if late:

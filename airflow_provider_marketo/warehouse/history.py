@@ -32,7 +32,7 @@ class History:
     first saw it. Loads must come in the order of their readings. The table is created or extended as needed.
 
     :param engine: the database.
-    :param shape: of the table, after it was made ready.
+    :param shape: shape of the table, after it was made ready.
     :param as_of: how new the rows of the load are.
     """
 
@@ -54,9 +54,9 @@ class History:
 
     def refuse_older(self, newest: str | None) -> None:
         """
-        Refuse rows that are older than those of the table: the versions between are not known.
+        Refuse rows that are older than those of the table: the versions in between are unknown.
 
-        :param newest: how new the newest load of the table is; None if there is none.
+        :param newest: ``as_of`` of the newest load of the table; None before the first load.
         :raises MarketoInvalidRequestError: the table holds newer rows.
         """
         if newest is not None and self._as_of < newest:
@@ -68,7 +68,7 @@ class History:
             )
 
     def close_changed(self) -> None:
-        """Close the versions that the load replaces; before the table is changed."""
+        """Close the versions that the load replaces, before it changes the table."""
         on, when = self._on("h", "d"), self._engine.timestamp(self._as_of)
         self._engine.execute(
             f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = {when} FROM {quote(DELTA)} AS d"
@@ -76,7 +76,7 @@ class History:
         )
 
     def follow(self) -> None:
-        """Close the versions of deleted rows, and open one for each live row that has none."""
+        """Close the versions of deleted rows, and open one for each live row without a version."""
         engine, table = self._engine, self._engine.table(self._shape.table)
         columns = list(self._shape.columns.values())
         close_deleted(engine, self._shape.table, self._shape.key)

@@ -68,7 +68,7 @@ class LeadHistory:
         return table in _NEEDED and self._made.look() and self._made.drop(VIEW)
 
     def _tables(self) -> dict[str, dict[str, str]]:
-        """Return the columns of the tables that are loaded and have what is needed: field to column."""
+        """Return the loaded tables that have the needed fields, each with the columns of its fields."""
         holds = {dataset: table for table, dataset in self._log.datasets()}
         found = {}
         for dataset, needed in _NEEDED.items():
@@ -108,7 +108,7 @@ class LeadHistory:
         )
 
     def _changes(self, kind: str, tables: Mapping[str, Mapping[str, str]]) -> str:
-        """Return the query of the changes of one kind. A score is told by its name, any other field by its id."""
+        """Return the query of the changes of one kind. A change of a score has the field's name, others its id."""
         engine, fields, activity = self._engine, tables[FIELDS], tables[kind]
         told_by = ("id", "primaryAttributeValueId") if kind == VALUES else ("displayName", "primaryAttributeValue")
         field, told = f"f.{quote(fields[told_by[0]])}", f"a.{quote(activity[told_by[1]])}"

@@ -1,5 +1,5 @@
 """
-A load of a dataset into its table: one transaction, in which everything happens or nothing.
+A load of a dataset into its table: one transaction, which succeeds or changes nothing.
 
 A load stages the rows, makes the table ready, takes each key once, merges, marks rows that are gone, and writes the
 log. Rows of a new table need no stage.
@@ -53,12 +53,12 @@ class LoadOptions:
     """
     What an author wants of a load.
 
-    :param table: the table, where it is not named after the dataset.
+    :param table: the table, if it is not named after the dataset.
     :param mode: ``upsert``, ``snapshot`` or ``tombstones``; None for what the manifest says.
-    :param history: whether versions of rows are kept, too.
+    :param history: whether versions of rows are also kept.
     :param on_delete: ``mark`` or ``erase``.
-    :param max_deletes: most rows that a full list may delete; below 1 a share of the live rows.
-    :param max_columns: most fields that get a column; None for all.
+    :param max_deletes: largest number of rows that a full list may delete; below 1 a share of the live rows.
+    :param max_columns: largest number of fields that get a column; None for all.
     :param dry_run: undo everything in the end.
     :param fivetran_schema: where Fivetran's views are; None for no views.
     :param task: ids of DAG, task and run, for the log.
@@ -84,8 +84,8 @@ class Loaded:
     :param load_id: id of the load.
     :param counts: what became of the rows.
     :param repeated: whether the load had run before, so this run changed nothing.
-    :param statements: what was sent to the database.
-    :param until: up to when the table has Marketo's changes by this load, ISO 8601.
+    :param statements: statements that were sent to the database.
+    :param until: the time up to which this load brings the table, ISO 8601.
     """
 
     table: str
@@ -121,8 +121,8 @@ class DatasetLoad:
     A load of one dataset.
 
     :param engine: the database.
-    :param manifest: lists the files.
-    :param dataset: one of the manifest's.
+    :param manifest: the manifest, which lists the files.
+    :param dataset: one of the manifest's datasets.
     :param options: what the author wants.
     :raises MarketoInvalidRequestError: the dataset cannot be loaded as wanted.
     """
@@ -149,9 +149,9 @@ class DatasetLoad:
 
     def run(self) -> Loaded:
         """
-        Load, and repeat what another load has disturbed.
+        Load, and repeat a transaction that another load has disturbed.
 
-        :raises MarketoError: nothing was changed, and why.
+        :raises MarketoError: nothing was changed; the text says why.
         """
         return repeated(self._engine, self._once, f"the load into {self._engine.table(self.table)}")
 
@@ -186,7 +186,7 @@ class DatasetLoad:
             return None
         rows.overflow = self._overflow()
         self._types = rows.columns
-        # Two names that differ in case alone are one name in most databases.
+        # Two names that differ only in case are one name in most databases.
         self._staged = {source: f"c{number}" for number, source in enumerate(self._types)}
         if engine.definitions_commit:
             self._stage(rows)
@@ -194,7 +194,7 @@ class DatasetLoad:
             engine.begin()
             return None if self._has_run_meanwhile() else tables
         is_new = not engine.declared_columns(self.table)
-        if not is_new:  # before others have to wait
+        if not is_new:  # before other loads have to wait
             self._stage(rows)
         if self._has_run_meanwhile():
             return None
@@ -304,7 +304,7 @@ class DatasetLoad:
         merge.drop_temporary()
 
     def _close_versions(self) -> None:
-        """Close the versions of rows that this load has marked in other tables; a load of their own may be far off."""
+        """Close the versions of rows that this load has marked in other tables: their next load may be far off."""
         for table in sorted({*filter(None, [self._removes_from]), *self._belongings.tables()} - {self.table}):
             if self._engine.declared_columns(history_table(table)):
                 known = self._log.known(table).values()
@@ -330,7 +330,7 @@ class DatasetLoad:
         return self._options.on_delete == "erase" and removal is not None and removal.dataset == "leads"
 
     def _removal_target(self) -> Shape | None:
-        """Return the table from which the rows remove, made ready; None if they remove nothing."""
+        """Return the table whose rows the dataset removes, made ready; None if it removes no rows."""
         removal, engine = self._dataset.removal, self._engine
         if removal is None or self._removes_from is None:
             return None
@@ -342,7 +342,7 @@ class DatasetLoad:
         return target
 
     def _remove(self, target: Shape, now: str) -> int:
-        """Mark the rows of the table from which the staged rows remove."""
+        """Mark the rows of a table that the staged rows remove."""
         removal, engine = self._dataset.removal, self._engine
         assert removal is not None
         casts = {
@@ -375,7 +375,7 @@ class DatasetLoad:
 
 
 def _removal_target(engine: Engine, log_: Log, table: str, dataset: str, key: dict[str, str]) -> Shape:
-    """Return the table from which rows are removed; it is made if there is none yet."""
+    """Return the table from which rows are removed; create it if it does not exist yet."""
     known = log_.known(table)
     if not known:
         return TableShaper(engine, log_, table, dataset).shape(key, list(key))
@@ -404,9 +404,9 @@ def _mode(dataset: ManifestDataset, wanted: str | None) -> str:
 
 def _load_id(engine: Engine, table: str, mode: str, manifest: Manifest, dataset: ManifestDataset) -> str:
     """
-    Return what tells a load apart: target, mode, the time of the reading, and the names and checksums of its files.
+    Return the id of a load, made of target, mode, time of the reading, and names and checksums of its files.
 
-    The time is a part of it because a list may say today what it said last week, and something else in between.
+    The id includes the time because a list may be the same today as last week, and have differed in between.
     """
     files = sorted((file.name, file.sha256) for file in manifest.files_of(dataset))
     facts = json.dumps([engine.schema, table, mode, dataset.as_of, manifest.start, manifest.end, files])

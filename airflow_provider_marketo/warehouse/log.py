@@ -1,5 +1,5 @@
 """
-The log of loads, ``_marketo_loads``, which people query and which tells a load that it has run before.
+The log of loads, ``_marketo_loads``, which people query, and in which a load finds out that it has run before.
 
 Beside it lies ``_marketo_columns``: which field became which column of which table.
 """
@@ -85,9 +85,9 @@ class Counts:
 @dataclass(frozen=True)
 class LogEntry:
     """
-    A load, as the log has it.
+    A load in the log.
 
-    :param load_id: what tells loads apart.
+    :param load_id: id of the load.
     :param table: name of the table.
     :param dataset: name of the dataset.
     :param mode: ``upsert``, ``snapshot``, ``tombstones`` or ``skipped``.
@@ -127,7 +127,7 @@ class Log:
 
     def create(self) -> None:
         """
-        Create the tables of the log, and what locks need, where they are missing.
+        Create the tables of the log, and those that locks need, where they are missing.
 
         A table that an earlier release has made gets the columns that it lacks.
 
@@ -181,7 +181,7 @@ class Log:
         """
         Return the full lists of a table that are newer than some rows, the newest first: time and scope of each.
 
-        :param table: its name.
+        :param table: name of the table.
         :param as_of: how new the rows are.
         """
         found = self._engine.query(
@@ -191,7 +191,7 @@ class Log:
         return [(_iso(when), json.loads(scope) if scope else {}) for when, scope in found]
 
     def newest(self, table: str) -> str | None:
-        """Return how new the newest load of a table is; None if there is none."""
+        """Return ``as_of`` of the newest load of a table; None before the first load."""
         found = self._engine.query(
             f"SELECT MAX(as_of) FROM {self._loads} WHERE table_name = {literal(table)} AND mode <> '{SKIPPED}'"
         )

@@ -1,8 +1,8 @@
 """
 The statements that change a table: plain SQL, the same on every engine.
 
-A row of a load is newer than that of the table if its ``updatedAt`` is later. Where both are equal, or a table has no
-such column, Marketo's time at the reading decides, and then the id of the load. So the order of loads changes nothing.
+A row of a load is newer than the table's row if its ``updatedAt`` is later. If both are equal, or a table has no such
+column, Marketo's time at the reading decides, and then the id of the load. So the order of loads changes nothing.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Merge:
     A load of staged rows into a table.
 
     :param engine: the database.
-    :param shape: of the table.
+    :param shape: shape of the table.
     :param staged: for each column of the table the staged column, and its type.
     :param as_of: how new the rows are.
     :param load_id: id of the load.
@@ -58,7 +58,7 @@ class Merge:
         return self.engine.table(self.shape.table)
 
     def define(self) -> None:
-        """Define the table of differences, where this must be done before the transaction."""
+        """Define the table of differences, if this must be done before the transaction."""
         columns = {column: self.shape.types[column] for column in self.shape.columns.values()}
         flags = (_NEW, _NEWER, _CHANGED, _FILLS) if self.shape.has_sources else (_NEW, _NEWER, _CHANGED)
         self.engine.define_temporary(DELTA, {**columns, **dict.fromkeys(flags, types.INT)})
@@ -68,8 +68,8 @@ class Merge:
         Write rows that are not staged into a table that this load has made.
 
         :param rows: the rows of the files.
-        :return: False if they must be staged, since their keys repeat or the engine cannot do it. The table is empty
-            then.
+        :return: False if they must be staged, since their keys repeat or the engine cannot do it. The table is then
+            empty.
         """
         shape, kinds = self.shape, self.shape.types
         if any(self.staged.get(column, ("", ""))[1] != kinds[column] for column in shape.columns.values()):
@@ -95,7 +95,7 @@ class Merge:
         """
         Insert the rows into a table that this load has made: there is nothing to compare them with.
 
-        :param appended: whether :meth:`append` has done it.
+        :param appended: whether :meth:`append` has inserted them.
         :return: as :meth:`compare` returns it.
         """
         if not appended:
@@ -169,7 +169,7 @@ class Merge:
         )
 
     def unlisted(self, scope: Mapping[str, Sequence[Any]]) -> str:
-        """Return the condition of the rows that a full list no longer names, of the table as ``t``."""
+        """Return the condition for rows of the table, as ``t``, that a full list no longer names."""
         when = self.engine.timestamp(self.as_of)
         return " AND ".join(
             [
@@ -260,7 +260,7 @@ class Merge:
 
     def _merged(self, column: str) -> str:
         """
-        Return what a column of a row becomes: the load's value.
+        Return the new value of a column of a row: the load's value.
 
         In a table with rows of a journal, an extracted row keeps its values, and a missing value does not replace one.
         """
@@ -273,11 +273,11 @@ class Merge:
         return f"CASE WHEN {self._loses()} THEN COALESCE({theirs}, {ours}) ELSE COALESCE({ours}, {theirs}) END"
 
     def _loses(self) -> str:
-        """Return the condition that the load's row comes from a journal, and that of the table was extracted."""
+        """Return the condition that the load's row comes from a journal, and the table's row was extracted."""
         return f"(s.{self._source} = {literal(JOURNAL)} AND t.{self._source} = {literal(EXTRACT)})"
 
     def _wins(self) -> str:
-        """Return the condition that the load's row was extracted, and that of the table comes from a journal."""
+        """Return the condition that the load's row was extracted, and the table's row comes from a journal."""
         return f"(s.{self._source} = {literal(EXTRACT)} AND t.{self._source} = {literal(JOURNAL)})"
 
     @property
@@ -311,7 +311,7 @@ class Merge:
 
 def define_removed(engine: Engine, key: Mapping[str, str]) -> None:
     """
-    Define the table of removed keys, where this must be done before the transaction.
+    Define the table of removed keys, if this must be done before the transaction.
 
     :param engine: the database.
     :param key: types of the key columns by name.
@@ -323,7 +323,7 @@ def mark_removed(engine: Engine, table: str, key: Mapping[str, str], date: str, 
     """
     Mark the rows of a table that staged rows remove. A row that came later than its removal is left alone.
 
-    A row that the table does not have yet gets a place, so that a late load of it finds the mark.
+    If the table does not have the row yet, a marked row with only its key is added, so that a late load finds the mark.
 
     :param engine: the database.
     :param table: name of the table.

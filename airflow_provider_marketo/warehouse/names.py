@@ -1,4 +1,4 @@
-"""The names of tables and columns: snake case, in every engine the same, and never two columns with one name."""
+"""The names of tables and columns: snake case, the same in every engine, and never two columns with one name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 LONGEST = 63
-"""Bytes of a name in PostgreSQL, the shortest of all engines: names are the same everywhere."""
+"""Most bytes of a name: PostgreSQL's limit, the lowest of all engines, since names are the same everywhere."""
 
 AS_OF, LOAD, SYNCED_AT, DELETED_AT = "_marketo_as_of", "_marketo_load", "_synced_at", "_deleted_at"
 SYSTEM_COLUMNS = (AS_OF, LOAD, SYNCED_AT, DELETED_AT)
@@ -44,8 +44,8 @@ def column_names(sources: Iterable[str], known: Mapping[str, str]) -> dict[str, 
     """
     Return the column of each field.
 
-    Two fields that differ in case or punctuation alone would get one name: the later one gets ``_2``, and keeps it.
-    So does a field with the name of a column that every table of a database has.
+    Two fields that differ only in case or punctuation would get one name: the later field gets ``_2``, and keeps it. So
+    does a field with the name of a column that every table of a database has.
 
     :param sources: names of fields, in order.
     :param known: names of fields that have a column already.

@@ -19,11 +19,11 @@ _BYTES_OF_A_FILE = 200 << 20
 
 def parquet_files(folder: Path, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> Iterator[Path]:
     """
-    Write rows to files, and yield each file once it is complete. It is removed when the next one is asked for.
+    Write rows to files, and yield each file once it is complete. Asking for the next file removes it.
 
-    :param folder: where they are written.
+    :param folder: where the files are written.
     :param rows: the rows.
-    :param schema: of the batches.
+    :param schema: the schema of the batches.
     :param columns: names of the columns in the files, in the order of the schema.
     """
     renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])

@@ -74,17 +74,17 @@ class RunRanges(Serializable):
 
 def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return what each table of this run reads, as the following tasks take it.
+    Return the range that each table of this run reads, in the form that the following tasks take.
 
-    Each range goes from what is loaded, minus ``lookback``, to Marketo's now; in the first run from ``start``. A run
-    with a data interval reads this interval, and moves no watermark.
+    Each range goes from the end of the loaded data, minus ``lookback``, to the present by Marketo's clock; in the first
+    run it goes from ``start``. A run with a data interval reads this interval, and moves no watermark.
 
-    :param context: Airflow's, of the running task.
+    :param context: the running task's context.
     :param hook: the connection to Marketo.
-    :param arguments: of the operator, checked.
+    :param arguments: the operator's arguments, checked.
     :return: ``<source>_start`` and ``<source>_end`` of each source, ``leads_mode``, ``programs``, ``custom_objects``
-        (the API names of the types that the instance has), and ``until``, where the watermarks stand when everything is
-        loaded; None if they stay.
+        (the API names of the types that the instance has), and ``until``: the time to which the watermarks move when
+        everything is loaded; None if they stay.
     :raises MarketoInvalidRequestError: the first run starts in the future.
     """
     task = context["ti"]
@@ -92,7 +92,7 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     place = f"{layout.task_folder(task)}/ranges.json"
     before = folder.read_state(RunRanges, place)
     if before is not None:
-        log.info("This run has its ranges already, and reads them again")
+        log.info("This run already has its ranges, and reads them again")
         return before.result
     folder.check_writable()
     ask_and_share(hook.get_conn(), folder)
@@ -107,7 +107,7 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
 
 
 def _types(hook: MarketoHook) -> tuple[str, ...]:
-    """Return the API names of the custom object types; none if the API user or the subscription may not read them."""
+    """Return the API names of the custom object types; empty if the API user or the subscription may not read them."""
     try:
         records = hook.get_conn().call("custom_objects.list").records
     except MarketoFeatureUnavailableError as error:
@@ -124,7 +124,7 @@ def _types(hook: MarketoHook) -> tuple[str, ...]:
 def _settle(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
     first, last = (as_utc(name, context.get(f"data_interval_{name}"))[0] for name in ("start", "end"))
     if first is not None and last is not None and first < last:
-        log.info("The run has a data interval, which is loaded by itself; no watermark moves")
+        log.info("The run has a data interval and loads only that; no watermark moves")
         return _as_values({source: RangeOfSource(first, last) for source in SOURCES}, until=None)
     if getattr(context.get("dag_run"), "run_type", None) == "backfill":
         log.warning(
@@ -149,7 +149,7 @@ def _range(source: str, loaded: datetime | None, now: datetime, begin: datetime,
         everything = source in (REFERENCE, MEMBERS)
         return RangeOfSource(None, None, True) if everything else RangeOfSource(begin, now, is_first=True)
     if source == REFERENCE and loaded.date() < now.date():
-        return RangeOfSource(None, None)  # once a day, since a list of changes does not tell what is gone
+        return RangeOfSource(None, None)  # once a day, since a list of changes does not show removals
     return RangeOfSource(max(begin, min(loaded - lookback, now - _SHORTEST)), now)
 
 

@@ -1,4 +1,4 @@
-"""Tables that the next run reads again from the beginning."""
+"""Make the next run read tables again from the beginning."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _BY_PREFIX = {"activity_": ACTIVITIES, "custom_": OBJECTS}
 
 def resync(sql_conn_id: str, schema: str | None, table: str) -> str:
     """
-    Let the next run of the task group read a table again, from ``start``.
+    Make the next run of the task group read a table again, from ``start``.
 
-    The rows are merged: those that Marketo sends replace what the table has, and those that it has forgotten stay. No
-    other table changes, since a row that is read again is the same.
+    The rows are merged: rows that Marketo sends replace those of the table, and rows that Marketo has forgotten stay.
+    No other table changes, since a row that is read again is the same.
 
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
-    :param table: its name.
+    :param schema: schema of the tables.
+    :param table: name of the table.
     :return: the source whose watermark was removed: tables of one source are read together.
     :raises MarketoInvalidRequestError: the task group has loaded no such table.
     """
@@ -51,7 +51,7 @@ def resync(sql_conn_id: str, schema: str | None, table: str) -> str:
 
 
 def source_of(dataset: str) -> str | None:
-    """Return the source of the task group to which a dataset belongs; None for none."""
+    """Return the source of the task group to which a dataset belongs; None if it belongs to no source."""
     if dataset in get_args(ListingObject):
         return REFERENCE
     found = (source for prefix, source in _BY_PREFIX.items() if dataset.startswith(prefix))

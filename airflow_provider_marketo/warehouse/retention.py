@@ -1,4 +1,4 @@
-"""Files that are in the tables and no longer needed: a folder of leads is not to grow for ever."""
+"""Files that are in the tables and no longer needed: a folder of leads must not grow for ever."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ log = printable_logger(__name__)
 
 def remove_loaded_files(output: str, sql_conn_id: str, schema: str | None, keep: timedelta) -> int:
     """
-    Remove the files of manifests that are loaded, all of their tables, and old; and then the manifests.
+    Remove the files of old manifests whose tables are all loaded, and then the manifests.
 
-    A file that another manifest lists, too, stays. Ages are by Marketo's clock, against the newest manifest.
+    A file that another manifest also lists stays. Ages are by Marketo's clock, against the newest manifest.
 
     :param output: URL of the folder.
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
-    :param keep: age beyond which they go.
+    :param schema: schema of the tables.
+    :param keep: age after which files are removed.
     :return: how many files were removed.
     """
     folder = OutputFolder(output)
@@ -53,7 +53,7 @@ def remove_all_loaded_files(output: str, sql_conn_id: str, schema: str | None) -
 
     :param output: URL of the folder, such as the ``output_path`` of the task group.
     :param sql_conn_id: connection of the database.
-    :param schema: where the tables are.
+    :param schema: schema of the tables.
     :return: names of the files that were removed, and of those that stay because they are not loaded.
     """
     root = OutputFolder(output)
@@ -100,7 +100,7 @@ def _manifests(folder: OutputFolder) -> Iterator[tuple[str, Manifest]]:
 
 
 def _time(manifest: Manifest) -> datetime:
-    """Return Marketo's time when a manifest was written; a manifest without any is as old as can be."""
+    """Return Marketo's time when a manifest was written; a manifest without a time counts as the oldest."""
     return parse_date(manifest.as_of or manifest.end or "1970-01-01T00:00:00Z")
 
 

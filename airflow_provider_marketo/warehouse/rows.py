@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.manifest import Manifest, ManifestDataset, ManifestFile
 
 FILE = "_file"
-"""The column that numbers the files, so that the later one of two wins."""
+"""The column with the number of a row's file, so that the row of the later file wins."""
 
 _ROWS = 65_536
 _BYTES = 16 << 20
@@ -77,8 +77,8 @@ class DatasetRows:
     """
     The rows of a dataset.
 
-    :param manifest: lists the files.
-    :param dataset: one of the manifest's.
+    :param manifest: the manifest, which lists the files.
+    :param dataset: one of the manifest's datasets.
     :param columns: type of each column, as the manifest names them.
     :ivar overflow: names of the columns that become members of one JSON column, ``_overflow``; None for no such column.
     :ivar read: number of rows that were read.
@@ -137,7 +137,7 @@ class DatasetRows:
                 raise MarketoLoadError(f"{file.name} has {counted(rows, 'row')}, and the manifest says {file.rows}")
 
     def _readable(self, path: Path, file: ManifestFile, number: int) -> Iterator[pa.RecordBatch]:
-        """:raises MarketoLoadError: the file is the listed one, and not what it should be. The text has no values."""
+        """:raises MarketoLoadError: the listed file cannot be read. The text has no values of rows."""
         why: str
         try:
             for table in self._tables(path):
@@ -195,7 +195,7 @@ class DatasetRows:
         yield from whole.to_batches(max_chunksize=rows)
 
     def _overflowing(self, columns: Mapping[str, Any], rows: int) -> Any:
-        """Return the columns that have none of their own as JSON objects."""
+        """Return the fields without a column of their own, as JSON objects."""
         apart = {name: columns[name] for name in self._columns if name in (self.overflow or ())}
         if not apart or not rows:
             return pa.nulls(rows, pa.string())
@@ -240,7 +240,7 @@ def _as_json(values: Any) -> Any:
 
 
 def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any:
-    """Return a column of one value, which stands in the file's path."""
+    """Return a column of one value, which is in the file's path."""
     if text is not None and len(text) > LONGEST_PART:
         raise MarketoLoadError(
             f"a value of {file.name} is longer than file systems take, and its path has only a part of it",
@@ -253,7 +253,7 @@ def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any
 
 
 def _partitions(name: str) -> dict[str, str | None]:
-    """Return the columns that stand in a file's path and not in the file."""
+    """Return the columns that are in a file's path and not in the file."""
     parts = [part.partition("=") for part in name.split("/")[:-1] if "=" in part]
     found = {column: value for column, _, value in parts if column not in (ACTIVITY_TYPE, *DATE_PARTS)}
     return {column: None if value == NO_VALUE else unquote(value) for column, value in found.items()}
@@ -262,7 +262,7 @@ def _partitions(name: str) -> dict[str, str | None]:
 @contextmanager
 def _local(path: ObjectStoragePath, file: ManifestFile) -> Iterator[Path]:
     """
-    Have a file on this host's disk, verified.
+    Provide a file on this host's disk, verified.
 
     :raises MarketoLoadError: it is missing, or is not the one that the manifest lists.
     """
@@ -287,7 +287,7 @@ def _local(path: ObjectStoragePath, file: ManifestFile) -> Iterator[Path]:
 
 
 def _csv_tables(path: Path, columns: Mapping[str, str]) -> Iterator[pa.Table]:
-    """Yield tables of texts of a file in Marketo's csv: null stands unquoted."""
+    """Yield tables of texts of a file in Marketo's csv, where null is written without quotes."""
     parser = arrow.Parser(0, {})
     splitter = Splitter(_PIECE, lambda data: parser.lines(data))  # noqa: PLW0108 - the parser is replaced
     rows, start = 1, b""
@@ -312,7 +312,7 @@ def _csv_tables(path: Path, columns: Mapping[str, str]) -> Iterator[pa.Table]:
 
 
 def _in_utf8(block: Block) -> Block:
-    """Replace what is not UTF-8: csv files have Marketo's own bytes."""
+    """Replace bytes that are not UTF-8: csv files have Marketo's own bytes."""
     return block if is_utf8(block.data) else replace(block, data=utf8(block.data))
 
 
@@ -321,7 +321,7 @@ def _json_tables(path: Path, columns: Mapping[str, str]) -> Iterator[pa.Table]:
     with path.open("rb") as file:
         while lines := list(islice(file, _LINES)):
             rows = [json.loads(line, parse_float=str, parse_int=str) for line in lines]
-            there = set().union(*rows)  # what stands in the file's path is in none of its rows
+            there = set().union(*rows)  # a column that is in the file's path is missing in the rows
             yield pa.table(
                 {name: pa.array(_column_texts(rows, name), pa.string()) for name in columns if name in there}
             )

@@ -39,11 +39,11 @@ class Shape:
     """
     A table, as a load finds it or has made it.
 
-    :param table: its name.
+    :param table: name of the table.
     :param columns: the column of each field of the dataset, in order.
     :param types: type of each of these columns in the table.
     :param key: columns that make a row unique.
-    :param updated: the column with the time of a row's last change; None if there is none.
+    :param updated: the column with the time of a row's last change; None for a table without one.
     :param created: whether this load has made the table.
     """
 
@@ -88,7 +88,7 @@ def dataset_types(dataset: ManifestDataset) -> dict[str, str]:
         raise MarketoInvalidRequestError(
             f"the rows of {dataset.name} have no key" + (f": {', '.join(missing)} is missing" if missing else ""),
             parameter="manifest",
-            remedy="Extract the columns that tell rows apart, too.",
+            remedy="Also extract the columns that tell rows apart.",
         )
     return found
 
@@ -97,7 +97,7 @@ def refuse_too_many(engine: Engine, table: str, count: int) -> None:
     """
     Refuse a table with more columns than the database takes.
 
-    :raises MarketoInvalidRequestError: it has too many.
+    :raises MarketoInvalidRequestError: the table has too many.
     """
     if count > engine.most_columns:
         raise MarketoInvalidRequestError(
@@ -113,10 +113,11 @@ class TableShaper:
     Creates a table, or adds to it what a load needs.
 
     :param engine: the database.
-    :param log: knows the columns that earlier loads have made.
-    :param table: its name.
+    :param log: the log, which knows the columns that earlier loads have made.
+    :param table: name of the table.
     :param dataset: the dataset whose rows it holds.
-    :param release: drops what stands in the way of widening a column; returns whether there was anything.
+    :param release: a function that drops views which keep a column from being widened, and returns whether it dropped
+        one.
     """
 
     def __init__(
@@ -166,7 +167,7 @@ class TableShaper:
             kinds,
             tuple(columns[name] for name in key),
             updated if updated and kinds[updated] == types.TIMESTAMP else None,
-            # Where others see a table before it is filled, it may have rows when this load begins.
+            # Where other loads see a table before it is filled, it may have rows when this load begins.
             created=not self._found and not self._engine.definitions_commit,
         )
 

@@ -22,8 +22,8 @@ def note_skipped(engine: Engine, manifest: Manifest, dataset: ManifestDataset, t
     Add a row to the log of loads for a table that Marketo refused, once for each manifest.
 
     :param engine: the database.
-    :param manifest: that has the dataset.
-    :param dataset: without rows, with the reason.
+    :param manifest: the manifest that has the dataset.
+    :param dataset: the dataset, which has the reason and no rows.
     :param task: ids of DAG, task and run.
     """
     now = datetime.now(timezone.utc)

@@ -1,4 +1,4 @@
-"""The load of everything that some sources have published in a run."""
+"""Load everything that some sources have published in a run."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def load_sources(arguments: Mapping[str, Any], task: Any, loaded: Callable[[str,
     """
     Load manifests one after the other. A manifest that fails does not stop the others.
 
-    The watermark of a source moves when all of its tables are committed. Then its files that are old enough go.
+    The watermark of a source moves when all of its tables are committed. Then its old files are removed.
 
-    :param arguments: of the operator, checked: ``manifest`` has the manifests of each source.
+    :param arguments: the operator's arguments, checked: ``manifest`` has the manifests of each source.
     :param task: the running task instance.
-    :param loaded: told of each table after its commit.
+    :param loaded: a function that is called for each table after its commit.
     :raises MarketoError: a table failed; its source's watermark has not moved.
     """
     result: dict[str, Any] = {"place": "", "tables": {}, "skipped": {}}
@@ -60,7 +60,7 @@ def _add(result: dict[str, Any], one: LoadResult) -> None:
 
 
 def _complete(source: str, manifests: Sequence[Manifest], arguments: Mapping[str, Any], task: Any) -> None:
-    """Move a watermark to where reading ended: Marketo's clock may have said less than was asked for."""
+    """Move a watermark to where reading ended: by Marketo's clock that may be earlier than the wanted end."""
     if arguments["until"] is not None:
         ends = [parse_date(time) for each in manifests for time in (each.end, each.as_of) if time is not None]
         until: datetime = min([arguments["until"], *ends])

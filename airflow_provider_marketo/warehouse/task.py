@@ -33,7 +33,8 @@ class LoadResult(TypedDict):
     ``skipped`` the datasets that Marketo refused, with the reason.
 
     A table's counts are ``read``, ``inserted``, ``updated``, ``deleted``, ``unchanged``, ``older``, ``rejected`` and
-    ``repeated``, which is true if the same load had run before. ``until`` is up to when it has Marketo's changes.
+    ``repeated``, which is true if the same load had run before. ``until`` is the time up to which it has
+    Marketo's changes.
     """
 
     place: str
@@ -51,9 +52,9 @@ def load_manifest(
     Load every dataset of a manifest. One that fails does not stop the others.
 
     :param source: the manifest, as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
-    :param arguments: of the operator, checked; ``max_deletes_of`` has those of single datasets.
+    :param arguments: the operator's arguments, checked; ``max_deletes_of`` has the limits of single datasets.
     :param task: ids of DAG, task and run.
-    :param loaded: told of each table after its commit, with what is loaded so far.
+    :param loaded: a function that is called for each table after its commit, with the result so far.
     :raises MarketoWarehouseError: a table failed; the others are loaded.
     """
     manifest = published(source)
@@ -111,7 +112,7 @@ def published(source: Any) -> Manifest:
 
     :param source: as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
     :raises MarketoInvalidRequestError: there is no such file.
-    :raises MarketoStorageError: the storage failed in another way, which a retry may mend.
+    :raises MarketoStorageError: the storage failed in another way, which a retry may overcome.
     """
     try:
         return read_manifest(source)

@@ -29,9 +29,9 @@ def repeated(engine: Engine, transaction: Callable[[], Result], what: str) -> Re
     Run a transaction, and repeat it if another load has disturbed it.
 
     :param engine: the database.
-    :param transaction: begins a transaction, and commits it or rolls it back.
-    :param what: what it does, for the error: ``the load into marketo.leads``.
-    :raises MarketoError: nothing was changed, and why.
+    :param transaction: a function that begins a transaction, and commits it or rolls it back.
+    :param what: what the transaction does, for the error: ``the load into marketo.leads``.
+    :raises MarketoError: nothing was changed; the text says why.
     """
     for number in range(TRIES):
         try:

@@ -1,4 +1,4 @@
-"""The views of a schema, made after a load and out of the way of one."""
+"""The views of a schema: made after a load, and dropped if they keep it from widening a column."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
     :param fivetran_schema: where Fivetran's views are; it is created if it does not exist. Views that earlier loads
         made in other schemas stay current until these schemas are dropped.
     :param dry_run: log the statements, and undo everything.
-    :raises MarketoError: no view was changed, and why.
+    :raises MarketoError: no view was changed; the text says why.
     """
 
     def transaction() -> None:
@@ -48,7 +48,7 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
         return Log(engine).exists and any(each.is_wanted for each in _all(engine, fivetran_schema))
 
     if dry_run and engine.definitions_commit:
-        return  # what is made there cannot be undone
+        return  # a dry run could not undo the views there
     what = f"the views of {engine.schema}"
     if repeated(engine, are_wanted, what):
         repeated(engine, transaction, what)
@@ -64,7 +64,7 @@ def release_views(engine: Engine, fivetran_schema: str | None, table: str) -> bo
 
 
 def _all(engine: Engine, fivetran_schema: str | None) -> list[FivetranViews | LeadHistory]:
-    """Return what makes views: also those of schemas that earlier loads named, which this one must not break."""
+    """Return the makers of views, also for schemas that earlier loads named: this load must not break those views."""
     schemas = [schema for schema in made_schemas(engine) if schema != (engine.schema or "")]
     if fivetran_schema is not None and fivetran_schema not in schemas:
         schemas.append(fivetran_schema)

@@ -1,7 +1,7 @@
 """
-The views that loads make: ``_marketo_views`` lists them, and nothing else is ever replaced or dropped.
+The views that loads make: ``_marketo_views`` lists them, and loads replace or drop no other view.
 
-A view that says the same is left alone, so a load that changes no column waits for no reader.
+A view with the same query is left alone, so a load that changes no column waits for no reader.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MadeViews:
 
     :param engine: the database, on the schema with the tables, which has the list.
     :param schema: where the views are.
-    :param parameter: the operator's name for it, for errors.
+    :param parameter: the operator's argument for the schema, for errors.
     """
 
     def __init__(self, engine: Engine, schema: str | None, parameter: str) -> None:
@@ -42,7 +42,7 @@ class MadeViews:
         self._known: dict[str, str] = {}
 
     def prepare(self) -> None:
-        """Create the list and the schema, and let others that make views wait until the transaction ends."""
+        """Create the list and the schema, and make other loads of views wait until the transaction ends."""
         engine = self._engine
         if not engine.declared_columns(VIEWS):
             engine.create_table(VIEWS, _COLUMNS, ("view_schema", "view_name"))
@@ -70,7 +70,7 @@ class MadeViews:
 
     def columns(self, name: str) -> dict[str, str]:
         """
-        Return the columns of a view, with the database's words for their types; nothing if there is none.
+        Return the columns of a view, with the database's words for their types; empty if there is no such view.
 
         :raises MarketoInvalidRequestError: something else has its name.
         """
@@ -98,7 +98,7 @@ class MadeViews:
         """
         Make a view.
 
-        :return: False if other views use it, and the database allows no such change then.
+        :return: False if other views use it, and the database therefore refuses the change.
         """
         with self.inside():
             return self._engine.replace_view(name, query)
@@ -125,7 +125,7 @@ def made_schemas(engine: Engine) -> list[str]:
     """
     Return the schemas in which loads have made views that are still there.
 
-    A person who wants no views any more drops their schema, and no later load makes it again.
+    To stop the views, a person drops their schema; no later load makes it again.
 
     :param engine: the database, on the schema with the tables.
     """

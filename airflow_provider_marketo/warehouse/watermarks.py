@@ -1,9 +1,9 @@
 """
-Up to when the tables of a schema are complete: ``_marketo_watermarks``, beside the log of loads.
+The time up to which the tables of a schema are complete: ``_marketo_watermarks``, beside the log of loads.
 
-A load writes one row of the log for each table, also when another of its tables has failed. So the log alone does not
-say up to when *all* activities are there. This table does: a source has a row, which moves when all of its tables are
-committed.
+A load writes one row of the log for each table, even if another of its tables has failed. So the log does not show the
+time up to which *all* activities are loaded. This table does: each source has a row, which moves when all tables of the
+source are committed.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _COLUMNS: Mapping[str, str] = {
 
 def read_watermarks(sql_conn_id: str, schema: str | None) -> dict[str, datetime]:
     """
-    Return up to when each source is loaded; a source that was never loaded is missing.
+    Return the time up to which each source is loaded; a source that was never loaded is missing.
 
-    The table is created if it does not exist: loads that run at the same time would create it twice.
+    This creates the table if it does not exist, since loads at the same time might create it twice.
 
     :param sql_conn_id: id of the connection.
-    :param schema: where the tables are; None for the database's default.
+    :param schema: schema of the tables; None for the database's default.
     """
     with closing(connect(sql_conn_id, schema)) as engine:
         _create(engine)
@@ -54,8 +54,8 @@ def move_watermarks(
     Note that sources are loaded up to a time. A watermark never moves back.
 
     :param sql_conn_id: id of the connection.
-    :param schema: where the tables are; None for the database's default.
-    :param sources: their names.
+    :param schema: schema of the tables; None for the database's default.
+    :param sources: names of the sources.
     :param until: first second that is not loaded.
     :param task: ids of DAG and run.
     """

@@ -1,4 +1,4 @@
-"""How many activities of one type `airbyte-source-marketo` reads in how many seconds; runs where it is installed."""
+"""Count the activities of one type that `airbyte-source-marketo` reads, and its seconds; runs where it is installed."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""How many seconds `dlt` takes to merge Parquet files into a table; runs where it is installed."""
+"""Count the seconds that `dlt` takes to merge Parquet files into a table; runs where it is installed."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ import pyarrow.parquet
 
 
 def batches(path):
-    """Yield Arrow tables, which dlt hands on without looking into rows."""
+    """Yield Arrow tables, which dlt passes on without reading their rows."""
     with pyarrow.parquet.ParquetFile(path) as file:
         for batch in file.iter_batches(65_536):
             yield pyarrow.Table.from_batches([batch])

@@ -1,4 +1,4 @@
-"""How many activities of one type Singer's `tap-marketo` writes in how many seconds; runs where it is installed."""
+"""Count the activities of one type that Singer's `tap-marketo` writes, and its seconds; runs where it is installed."""
 
 import contextlib
 import io
@@ -21,12 +21,12 @@ config = {
 
 
 class Records(io.StringIO):
-    """Counts records, and keeps nothing of them."""
+    """Counts records and keeps none."""
 
     count = first = last = 0
 
     def write(self, text):
-        """Count the records in what the client prints."""
+        """Count the records in the client's output."""
         if text.startswith('{"type": "RECORD"'):
             self.count += 1
             self.last = time.perf_counter()

@@ -38,7 +38,7 @@ class Page:
     """
     An open page.
 
-    :param connection: to the page's DevTools.
+    :param connection: the connection to the page's DevTools.
     """
 
     def __init__(self, connection: ClientConnection) -> None:
@@ -102,7 +102,7 @@ class Page:
 
 
 def find_browser() -> str | None:
-    """Return the program; None if there is none."""
+    """Return the program; None without one."""
     return next((found for name in BROWSERS if (found := shutil.which(name))), None)
 
 
@@ -112,7 +112,7 @@ def open_page(program: str, cookies: list[dict[str, Any]]) -> Iterator[Page]:
     Start the browser, yield one page, and end the browser.
 
     :param program: the browser.
-    :param cookies: as ``Network.setCookie`` takes them.
+    :param cookies: cookies in the form that ``Network.setCookie`` takes.
     """
     with tempfile.TemporaryDirectory(prefix="marketo-browser-", ignore_cleanup_errors=True) as profile:
         command = [program, *_OPTIONS, f"--user-data-dir={profile}", "about:blank"]
@@ -132,7 +132,7 @@ def open_page(program: str, cookies: list[dict[str, Any]]) -> Iterator[Page]:
 
 
 def _address(file: Path) -> str:
-    """Wait until the browser listens and has its page. Either may come first."""
+    """Wait until the browser listens and has its page, in any order."""
     deadline = time.monotonic() + 60 * PATIENCE
     while time.monotonic() < deadline:
         with suppress(OSError, ValueError, IndexError, StopIteration):

@@ -27,7 +27,7 @@ _HERE = Path(__file__).parent
 POLL_INTERVAL = 4
 """Real seconds between polls. If a task resumes before the scheduler has seen it deferred, Airflow fails the task."""
 WAITING = ("awaiting_input", "deferred")
-"""How a task waits for a person: from Airflow 3.3 on, and before."""
+"""States of a task that waits for a person: from Airflow 3.3 on, and before."""
 EXAMPLE_DAGS = _HERE.parents[1] / "example_dags"
 TEST_DAGS = (
     "asking",
@@ -50,7 +50,7 @@ GROUPS = {
     "secrets": ("test_secrets",),
     "warehouse": ("test_warehouse",),
 }
-"""Which files share a process. The others are ``recipes``. Pages, processes, README, secrets start servers."""
+"""Groups of files that share a process. All other files are in ``recipes``. Some groups start servers."""
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
@@ -192,7 +192,7 @@ def _empty_database(server: str, suffix: str = "") -> str:
     Create an empty database on the server and return its URL for SQLAlchemy.
 
     :param server: URL of PostgreSQL.
-    :param suffix: makes the name another one in this process.
+    :param suffix: end of the name, which makes it unique in this process.
     """
     name = f"airflow_{os.getpid()}{suffix}"
     with closing(psycopg2.connect(server)) as connection:

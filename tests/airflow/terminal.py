@@ -47,7 +47,7 @@ class Terminal:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Close it, and end everything that still runs in it."""
+        """Close the terminal, and end everything that still runs in it."""
         end_sessions({self._shell.pid})
         self._shell.wait()
         os.close(self._screen)
@@ -56,7 +56,7 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """Everything that it has shown."""
+        """Everything that the terminal has shown."""
         return b"".join(self._shown).decode(errors="replace")
 
     def type(self, commands: str) -> None:
@@ -66,7 +66,7 @@ class Terminal:
 
     def run(self, commands: str, within: float = 60) -> None:
         """
-        Type lines and wait until each has ended well.
+        Type lines and wait until each has succeeded.
 
         :param within: seconds that a line takes at most on a quiet machine.
         """
@@ -76,11 +76,11 @@ class Terminal:
             assert self.wait(within) == 0, f"{line}\n{self.text[before:]}"
 
     def wait(self, within: float = 60) -> int:
-        """Wait for the end of what was typed last; return its exit code."""
+        """Wait for the end of the last command; return its exit code."""
         return int(self.wait_for(rf"^{_DONE} {self._commands}: (\d+)$", within)[1])
 
     def wait_for(self, pattern: str, within: float = 60) -> re.Match[str]:
-        """Wait until it shows a text."""
+        """Wait until the terminal shows a text."""
         deadline = time.monotonic() + within * PATIENCE
         while True:
             if found := re.search(pattern, self.text, re.MULTILINE):
@@ -108,7 +108,7 @@ class Terminal:
         assert self._answers(within), f"it still runs:\n{self.text[-2000:]}"
 
     def _answers(self, within: float) -> bool:
-        """Whether the shell takes a line again. What was typed ahead may have been read by the program that ended."""
+        """Whether the shell takes a line again. The program that ended may have read input that was meant for it."""
         self.type(":")
         with suppress(AssertionError):
             self.wait(within / PATIENCE)
@@ -124,7 +124,7 @@ class Terminal:
 
 
 def _show_plain_text(screen: int) -> None:
-    """Show neither what is typed nor carriage returns, and keep what is typed ahead of a Ctrl-C."""
+    """Echo no input, show no carriage returns, and keep the input that is typed before a Ctrl-C."""
     modes = termios.tcgetattr(screen)
     modes[1] &= ~termios.OPOST
     modes[3] = (modes[3] & ~termios.ECHO) | termios.NOFLSH

@@ -63,7 +63,7 @@ def test_the_address_to_which_the_page_leads_shows_the_question(run: DagRun, air
     program = find_browser()
     if program is None:
         pytest.skip("Chromium is not installed")
-    # Airflow 3.1 leads to its first page after a login.
+    # After a login, Airflow 3.1 redirects to its first page.
     cookie = {"name": "_token", "value": airflow.token, "domain": "127.0.0.1", "path": "/"}
     with open_page(program, [cookie]) as page:
         page.open(f"{airflow.url}/dags/asking/runs/{quote(run.run_id, safe='')}/tasks/sent/required_actions")

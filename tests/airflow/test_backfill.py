@@ -15,7 +15,7 @@ DAYS = ("2026-01-13", "2026-01-12", "2026-01-11", "2026-01-10")
 
 
 def in_the_ui(airflow: RealAirflow) -> None:
-    """What the dialogue Trigger > Backfill sends."""
+    """Start a backfill with the request that the dialogue Trigger > Backfill sends."""
     airflow.api(
         "POST",
         "/api/v2/backfills",

@@ -41,7 +41,7 @@ LOADING = {
     "marketo_warehouse_to_leads",
     "marketo_webinar_attendees",
 }
-"""Recipes that import rows; test_importing.py runs them, and test_sql_to_marketo.py those that need a database."""
+"""Recipes that import rows; test_importing.py runs them; test_sql_to_marketo.py runs those that need a database."""
 
 LIMITED = {"marketo_backfill_within_quota"}
 """Recipes about the daily quota; test_limits.py runs them."""

@@ -33,7 +33,7 @@ class Jobs(ExportJobsOfTest):
         assert self.states()["active"] <= 1, "two jobs for the same window"
 
     def work(self) -> None:
-        """Check, and let Marketo work on its queue for ten minutes."""
+        """Check the number of active jobs, and let Marketo work on its queue for ten minutes."""
         self.watch()
         super().work()
 

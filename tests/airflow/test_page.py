@@ -105,7 +105,7 @@ def page_server(
     Run an API server with roles and a base URL with a path, whose database has facts about Marketo.
 
     :param home: Airflow's folder.
-    :param settings: of its auth manager.
+    :param settings: settings of its auth manager.
     :param make_users: makes the users that the settings do not name.
     """
     (home / "dags").mkdir()
@@ -175,7 +175,7 @@ def token(server: RealAirflow) -> Callable[[str], str]:
 
 @pytest.fixture
 def get(server: RealAirflow, token: Callable[[str], str]) -> Callable[..., requests.Response]:
-    """Return a function that asks for a path of the page's app as a user; without a login if none is given."""
+    """Return a function that asks for a path of the page's app as a user; without a user it does not log in."""
 
     def ask(path: str, user: str | None = None, method: str = "GET", **more: Any) -> requests.Response:
         headers = {"Authorization": f"Bearer {token(user)}"} if user else {}
@@ -239,7 +239,7 @@ def page(server: RealAirflow, token: Callable[[str], str]) -> Iterator[Page]:
     program = find_browser()
     if program is None:
         pytest.skip("Chromium is not installed")
-    # Only now: since the server was started, a new day may have begun at Marketo.
+    # Write this only now: since the server was started, a new day may have begun at Marketo.
     server.cli("variables", "set", "marketo_exports_marketo_default", _exports_of_today())
     cookie = {"name": "_token", "value": token("joe"), "domain": "127.0.0.1", "path": "/air"}
     with open_page(program, [cookie]) as opened:
@@ -250,7 +250,7 @@ def page(server: RealAirflow, token: Callable[[str], str]) -> Iterator[Page]:
 
 @pytest.fixture
 def pictures(tmp_path: Path) -> Path:
-    """The folder for pictures: that of the variable ``MARKETO_PICTURES``, for the documentation, or one of the test."""
+    """The folder for pictures: that of the variable ``MARKETO_PICTURES``, for the documentation, or the test's own."""
     folder = Path(os.environ.get("MARKETO_PICTURES", tmp_path))
     folder.mkdir(parents=True, exist_ok=True)
     return folder

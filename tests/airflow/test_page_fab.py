@@ -1,4 +1,4 @@
-"""The page *Marketo* under the FAB auth manager: who may read it, and what the others have instead."""
+"""The page *Marketo* under the FAB auth manager: who may read it, and what the others see instead."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tools.real_airflow import RealAirflow
 ROLES = ("Admin", "Op", "User", "Viewer")
 FAB = {
     "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-    "AIRFLOW__FAB__CACHE_TTL": "0",  # else the API server keeps what a user may do for half a minute
+    "AIRFLOW__FAB__CACHE_TTL": "0",  # otherwise the API server keeps a user's permissions for half a minute
 }
 MAKE_USERS = """
 import sys

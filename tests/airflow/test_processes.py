@@ -1,4 +1,4 @@
-"""What Airflow's own processes import of this package while no DAG uses it."""
+"""The modules of this package that Airflow's own processes import while no DAG uses it."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _by_command(notes: Path) -> Mapping[str, set[str]]:
     "command", [*COMMANDS, *(command for name, command in COMPONENTS.items() if name != "api-server")], ids=" ".join
 )
 def test_a_process_imports_the_plugin_file_and_what_airflow_loads_of_every_provider(imported, command) -> None:
-    """The scheduler's line is also that of the workers and the tasks that it forks."""
+    """The scheduler's command line is also that of the workers and the tasks that it forks."""
     found = imported[" ".join(command)]
     assert "provider_info" in found or "plugin" in found
     assert found <= LOADED_BY_AIRFLOW | COMMAND_LINE

@@ -1,4 +1,4 @@
-"""README's way from nothing to rows, typed into a terminal as it is printed."""
+"""README's steps to the first rows, typed into a terminal as they are printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Airflow keeps of a run with failures: neither secret nor token nor salt nor the data of a lead."""
+"""Airflow keeps no secret, token, salt or lead data of a run with failures."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TASKS = {
     "campaign": ("awaiting_input", "deferred"),  # a person is asked, from Airflow 3.3 on without a trigger
     "wrong_secret": ("failed",),
 }
-"""How each task ends, or where it stays."""
+"""The state in which each task ends or waits."""
 
 IDENTITY = "/identity/oauth/token?"
 SALT, WRONG_SECRET = "salt-of-the-hashes-81c2", "wrong-secret-5d7e"
@@ -66,10 +66,10 @@ class _Watch(threading.Thread):
 @dataclass
 class Kept:
     """
-    What is left of a run.
+    The texts and files that a run leaves behind.
 
-    :param places: texts and bytes, by where they are kept.
-    :param hidden: what must be in none of them, by what it is.
+    :param places: texts and bytes, by the names of the places that keep them.
+    :param hidden: secrets that must not be in any of the places, by name.
     :param lake: the folder with what the tasks have published.
     """
 
@@ -78,7 +78,7 @@ class Kept:
     lake: Path
 
     def found(self, what: str) -> list[str]:
-        """Return where something hidden is seen."""
+        """Return the places in which a hidden text can be seen."""
         return [
             f"{place}: {value}"
             for place, content in self.places.items()
@@ -88,12 +88,12 @@ class Kept:
 
 
 def _in_sqlite(home: Path) -> bytes:
-    with closing(sqlite3.connect(home / "airflow.db")) as database:  # what was written last may be beside the file
+    with closing(sqlite3.connect(home / "airflow.db")) as database:  # the newest rows may be in a file beside it
         return "\n".join(database.iterdump()).encode()
 
 
 def _in_postgres(url: str) -> bytes:
-    """Return the rows of all tables as text, also bytes that are text."""
+    """Return the rows of all tables as text, including bytes that are text."""
     dump = io.StringIO()
     with closing(psycopg2.connect(url.replace("+psycopg2", ""))) as database, database.cursor() as cursor:
         cursor.execute("SET bytea_output = 'escape'")
@@ -161,7 +161,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
         }
         places["database"] = _in_sqlite(home) if database is None else _in_postgres(database)
         places["processes"] = "\n".join(watch.seen).encode()
-        # Marketo takes the secret in the query of one call, which nothing of Airflow's keeps.
+        # Marketo takes the secret in the query of one call; Airflow keeps that query nowhere.
         places["request lines"] = "\n".join(line for line in lines if IDENTITY not in line).encode()
         places["crash reports"] = (lake / "crashes.txt").read_bytes()
         places["REST API"] = json.dumps(shown).encode()
@@ -182,7 +182,7 @@ def test_it_is_nowhere(kept: Kept, what: str) -> None:
 
 
 def test_everything_was_there_to_be_found(kept: Kept) -> None:
-    """Logs are at DEBUG and of every component, the database has the run, lineage and crashes were reported."""
+    """Every component logs at DEBUG; the database has the run; lineage and crashes were reported."""
     logs = {place: content for place, content in kept.places.items() if place.endswith(".log")}
     assert {"scheduler.log", "triggerer.log", "api-server.log", "dag-processor.log"} <= set(logs)
     assert any("task_id=hashed" in place for place in logs)

@@ -169,7 +169,7 @@ def test_a_day_is_rolled_up_when_all_of_its_hours_are_published(airflow: RealAir
 
 
 def wait_for_all(airflow: RealAirflow, activities: set[str], dag_id: str = FOLLOW_UP) -> DagRun:
-    """Wait until a DAG's runs have taken all of these activities; return the run that took the last."""
+    """Wait until a DAG's runs have taken all of these activities; return the run with the last activity."""
 
     def look() -> DagRun | None:
         taken = {

@@ -22,16 +22,16 @@ from tools.real_airflow import PATIENCE, DagRun, RealAirflow
 DUCKDB, POSTGRES = "marketo_to_duckdb", "marketo_to_postgres"
 
 FIRST = "2026-02-15"
-"""Where the first run begins: the fewer months, the fewer jobs."""
+"""The date at which the first run begins. Fewer months need fewer jobs."""
 
 TASKS = 13
-"""Those of the group, and the one behind it."""
+"""The tasks of the group, and the task after it."""
 
 Query = Callable[[str], list[Any]]
 
 
 def finish(run: DagRun, last: str) -> None:
-    """Wait for the last task and for the run itself, and check that every other task has succeeded, too."""
+    """Wait for the last task and for the run itself, and check that all other tasks have succeeded."""
     run.wait_for(last, "success", within=400)
     deadline = time.monotonic() + 100 * PATIENCE
     while run.state != "success":
@@ -74,7 +74,7 @@ def the_instance_is_there_and_stays_current(
 
 
 def count(found: Iterator[Any]) -> int:
-    """Count records of the simulator: ranges of generated ones, and those that other tests have written."""
+    """Count records of the simulator: ranges of generated records, and records that other tests have written."""
     return sum(len(rows) if isinstance(rows, range) else 1 for rows in found)
 
 

@@ -1,8 +1,8 @@
 """
-Which files of the worker and of its storages a task reads and uploads.
+The files of a worker and its storages that a task may read and upload.
 
-An author names a file in the DAG file. What a template renders to, or an XCom brings, is content, or names a file only
-in the folders that the deployment allows.
+An author names a file in the DAG file. A rendered template or an XCom is content; it names a file only in the folders
+that the deployment allows.
 """
 
 from __future__ import annotations

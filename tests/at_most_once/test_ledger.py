@@ -1,4 +1,4 @@
-"""The ledger sends a request at most once, when processes die and when several of them are about to send it."""
+"""The ledger sends a request at most once, even if processes die or several of them are about to send it."""
 
 from __future__ import annotations
 
@@ -323,7 +323,7 @@ def test_airflow_does_not_mask_entries_because_of_their_keys():
     assert not any(word in PREFIX + CLAIM for word in ("token", "secret", "password", "key", "auth"))
 
 
-# Two processes at once: Airflow starts the next try while the process of the one before is still alive.
+# Two processes at once: Airflow starts the next try while the process of the previous try is still alive.
 
 
 class SteppedStore(MemoryStore):

@@ -1,4 +1,4 @@
-"""Runs that overlap in time: what both would send is sent by one of them."""
+"""If runs overlap in time, rows that both would send are sent by one of them."""
 
 from __future__ import annotations
 

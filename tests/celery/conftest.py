@@ -48,8 +48,8 @@ class Worker:
     """
     A host with a Celery worker.
 
-    :param host: where it runs.
-    :param airflow: whose tasks it runs.
+    :param host: the host of the worker.
+    :param airflow: the Airflow whose tasks it runs.
     :param places: folders that the host needs on its own disk: AIRFLOW_HOME, and where temporary files go.
     """
 
@@ -90,7 +90,7 @@ class Cluster:
     The Airflow and its two workers.
 
     :param airflow: scheduler, DAG processor, triggerer and API server, on this machine.
-    :param workers: by the names of their hosts.
+    :param workers: workers by the names of their hosts.
     :param lake: the folder that all hosts share.
     :param disk: the folder that each host has for itself.
     :param limits: a client of the Redis in which the limits are shared.
@@ -115,8 +115,8 @@ class Cluster:
         """
         Start a run of a DAG.
 
-        :param folder: to which it writes; the lake by default.
-        :param conf: what else the DAG reads of its run.
+        :param folder: folder to which the run writes; the lake by default.
+        :param conf: other values that the DAG reads from its run.
         """
         return self.airflow.trigger(dag_id, conf={"folder": str(folder or self.lake), **conf})
 
@@ -202,7 +202,7 @@ def cluster(
 
 
 def within(seconds: float, condition: Callable[[], Any]) -> Any:
-    """Wait until a condition holds, and return what it returned; a busy machine gets more time."""
+    """Wait until a function returns a true value, and return that; a busy machine gets more time."""
     deadline = time.monotonic() + seconds * PATIENCE
     while not (answer := condition()):
         assert time.monotonic() < deadline, "the condition did not come true"

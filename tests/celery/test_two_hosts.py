@@ -1,4 +1,4 @@
-"""What several hosts need of each other, on Celery: a place in Marketo's queue, the limits, a folder, a position."""
+"""Two hosts on Celery share Marketo's queues and limits, a folder, and the positions of streams."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tools.real_airflow import DagRun
 TASK = "extract"
 DELETE_LEAD = 37
 AIRFLOW = ("api", "redis", "database")
-"""What belongs to Airflow. Marketo is still reached by a host that is cut off from it."""
+"""Airflow's services. A host that is cut off from them still reaches Marketo."""
 
 CHUNKS = 4
-"""Imports that a load keeps in Marketo's queue. Two loads hold all the places that we take."""
+"""Imports that a load keeps in Marketo's queue. Two loads hold all places that we may use."""
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ def instance():
 
 @pytest.fixture
 def connected(airflow, connect, instance):
-    """Return a function that defines a connection to the instance; ``marketo_default`` is there, with its pool."""
+    """Return a function that defines a connection to the instance; ``marketo_default`` exists, with its pool."""
 
     def define(conn_id: str = "marketo_default", **how) -> None:
         connect(conn_id, instance.url, **{"login": "ours", "password": "a-secret"} | how)
@@ -331,7 +331,7 @@ def test_each_host_that_ran_marketo_tasks_says_that_it_was_not_asked(doctor, con
 
 @pytest.fixture
 def celery(monkeypatch):
-    """A worker of Celery in this process, and its broker in memory. It takes the queue ``marketo``."""
+    """A worker of Celery in this process, and its broker in memory. The worker takes the queue ``marketo``."""
     utils = pytest.importorskip("airflow.providers.celery.executors.celery_executor_utils")
     worker = pytest.importorskip("celery.contrib.testing.worker")
     signals = pytest.importorskip("celery.signals")
@@ -476,7 +476,7 @@ def test_budgets_that_fit_are_ok(doctor, connected, store_dag):
 
 
 def test_budgets_are_held_against_the_quota_less_the_reserve(doctor, connected, store_dag):
-    """What two connections to one instance export counts together."""
+    """The exports of two connections to one instance count together."""
     connected(export_daily_mb=500, export_reserve_mb=100)
     connected("other", export_daily_mb=500, export_reserve_mb=100)
     for dag_id, conn_id, mb in (("one", "marketo_default", 300), ("two", "other", 150.5)):
@@ -513,7 +513,7 @@ LIMITS = ("execution_timeout", "dagrun_timeout")
 
 
 def exported(mb: float) -> None:
-    """Let the account know a file of a day that the task has exported."""
+    """Record that the task has exported a file of one day."""
     size = Size("leads", int(mb * 1e6), 86_400, datetime(2026, 1, 31, tzinfo=timezone.utc))
     Variable.set(variable_name("marketo_default"), ExportAccount(sizes={"history.extract": size}).dump())
 
@@ -521,7 +521,7 @@ def exported(mb: float) -> None:
 @pytest.mark.parametrize(("days", "level"), [(13, "error"), (14, "ok")])
 @pytest.mark.parametrize("name", LIMITS)
 def test_a_timeout_is_held_against_the_days_that_a_budget_takes(doctor, connected, store_dag, name, days, level):
-    """30 windows of 20 MB at 50 MB a day are 15 days, and begin the last one after 14."""
+    """30 windows of 20 MB at 50 MB a day take 15 days, and the last day begins after 14 days."""
     exported(20)
     of_the_task, of_the_dag = (timedelta(days=days) if each == name else None for each in LIMITS)
     with DAG("history", schedule=None, dagrun_timeout=of_the_dag) as dag:

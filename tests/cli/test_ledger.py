@@ -103,7 +103,7 @@ def test_a_damaged_entry_is_listed_and_settled(ledger, tmp_path, answer, left):
     if (tmp_path / f"{key}.json").exists():
         (tmp_path / f"{key}.json").write_bytes(b"")
     else:
-        with create_session() as session:  # as a Variable whose Fernet key is lost
+        with create_session() as session:  # like a Variable whose Fernet key is lost
             session.query(Variable).filter_by(key=key).update({"_val": "x", "is_encrypted": True})
     damaged = "the request of a damaged entry"
     assert listed(ledger)[damaged] == "unresolved"

@@ -1,4 +1,4 @@
-"""What Marketo, a Variable or a DAG says is shown in a table as it is: neither a terminal nor Rich acts upon it."""
+"""A table shows texts of Marketo, Variables and DAGs literally: neither a terminal nor Rich interprets them."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def verify(airflow, connect, monkeypatch, tmp_path, capsys):
 
 @contextmanager
 def proxy(target: str, change: Callable[[str, int, dict[str, str], bytes], tuple[int, dict[str, str], bytes]]):
-    """Run a server that hands each reply of another to ``change``, with the path it answers, before it sends it on."""
+    """Run a server that forwards the replies of another one after ``change``, which gets the path and the reply."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -96,7 +96,7 @@ def proxy(target: str, change: Callable[[str, int, dict[str, str], bytes], tuple
 
 
 def differences(report: str) -> dict[str, str]:
-    """Return what the report shows as different: the subject, and what was seen."""
+    """Return what the report shows as different: their subjects and what was seen."""
     rows = [line.strip("|").split(" | ") for line in report.splitlines() if line.startswith("| differs")]
     return {row[1]: row[3].strip() for row in rows}
 
@@ -207,7 +207,7 @@ CHANGES: list[tuple[str, str, Callable[[Any], Any], str]] = [
 
 
 def _rounds() -> list[list[int]]:
-    """Distribute the changes over as few runs as possible: two that would hide each other are in different runs."""
+    """Distribute the changes over as few runs as possible: changes that would hide each other are in different runs."""
     rounds: list[list[int]] = []
     for number, (path, *_) in enumerate(CHANGES):
         free = next((each for each in rounds if path not in {CHANGES[other][0] for other in each}), None)

@@ -38,7 +38,7 @@ def warehouse(tmp_path, monkeypatch):
 
 def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
     said = airflow("freshness", *WAREHOUSE, "--promise", "leads=P9999D", "--output", "json")
-    (row,) = json.loads(said[said.index("[{") :])  # behind what DuckDB's hook logs
+    (row,) = json.loads(said[said.index("[{") :])  # after the log lines of DuckDB's hook
     assert (row["table"], row["until"]) == ("leads", "2026-01-02T00:00:00Z")
 
 

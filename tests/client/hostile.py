@@ -1,4 +1,4 @@
-"""A server that answers as no Marketo would, for tests of what a client makes of it."""
+"""A server whose answers Marketo would never give, for tests of how a client handles them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever answers, the client's memory and time are bounded, and what it raises is a MarketoError."""
+"""For any answer, the client's memory and time are bounded, and it raises only a MarketoError."""
 
 from __future__ import annotations
 

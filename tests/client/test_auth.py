@@ -1,4 +1,4 @@
-"""The token's life: identity hands the same one back until it expires."""
+"""The token's life: identity returns the same token until it expires."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support import ManualClock
 
 
 class Identity:
-    """Hands out a token for an hour and the same one until it expires, as Marketo does."""
+    """Returns a token that lives an hour, and the same token until it expires, as Marketo does."""
 
     def __init__(self, clock: ManualClock, life: float = 3600.0) -> None:
         self.clock = clock

@@ -1,4 +1,4 @@
-"""The client against replies that no server gives on demand."""
+"""The client, tested with replies that no server gives on demand."""
 
 from __future__ import annotations
 
@@ -523,7 +523,7 @@ DELETES = [operation for operation in operations.all_operations() if operation.d
 
 
 def lost_then(answer: dict, client: MarketoClient, marketo, operation: operations.Operation, **how):
-    """Call an operation whose first answer is lost, and which Marketo answers as given when it is sent again."""
+    """Call an operation whose first answer is lost, and whose second sending gets the given answer."""
     address = re.compile(rf"{re.escape(operation.path.partition('{')[0])}")
     marketo.register_uri(requests_mock.ANY, address, [{"status_code": 502}, {"json": answer, **how}])
     return client.call(operation.name, **next(samples(operation)))

@@ -1,4 +1,4 @@
-"""What admins copy from Marketo, in all its shapes."""
+"""Addresses that admins copy from Marketo, in every form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of people's things as parts of keys and paths."""
+"""Names that people choose, as parts of keys and paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is refused before a call is spent, and that the error names the parameter and shows no value."""
+"""Wrong arguments are refused before a call is spent; the error names the parameter and shows no value."""
 
 from __future__ import annotations
 

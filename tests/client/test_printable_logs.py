@@ -1,4 +1,4 @@
-"""Texts of others are printable in every log line of the package, whichever module writes it."""
+"""Texts from outside are printable in every log line of the package, whichever module writes it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_every_module_writes_its_lines_through_such_a_logger():
     others = []
     for file in PACKAGE.rglob("*.py"):
         if "simulator" in file.parts or file == PACKAGE / "plugin" / "__init__.py":
-            continue  # of the plugin every process of Airflow imports this file, and nothing else of ours
+            continue  # every Airflow process imports this file of the plugin, and no other module of this package
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

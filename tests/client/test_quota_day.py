@@ -36,7 +36,7 @@ def test_the_quota_day_is_chicagos(now, start, reset):
         ("2026-01-15T18:00", "2026-01-16T06:05"),
         ("2026-01-16T06:05", "2026-01-16T06:20"),
         ("2026-01-16T06:01", "2026-01-16T06:05"),
-        ("2026-01-16T10:00", "2026-01-17T06:05"),  # late enough to be the new day's own
+        ("2026-01-16T10:00", "2026-01-17T06:05"),  # so late that the new day's quota is spent
     ],
 )
 def test_after_a_refusal_it_is_asked_again_when_it_may_have_changed(refused, ask_again):

@@ -1,4 +1,4 @@
-"""What may be sent again, when, and what never."""
+"""Which requests may be sent again and when, and which never."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLASSES = ("read", "repeatable", "upsert", "reconcile", "once")
 
 
 class Exchange:
-    """Fails with the given errors, one a time, then succeeds."""
+    """Fails with the given errors, one at a time, then succeeds."""
 
     def __init__(self, *failures: errors.MarketoError) -> None:
         self.failures = list(failures)

@@ -1,4 +1,4 @@
-"""Secrets do not show in logs, representations or recorded tracebacks, whatever goes wrong."""
+"""No failure shows secrets in logs, representations or recorded tracebacks."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FAULTS = [
 
 
 def recorded(error: BaseException) -> str:
-    """What a tool records that walks the whole chain of exceptions with the variables of their frames."""
+    """Return what a tool records if it walks the whole chain of exceptions, with the variables of their frames."""
     seen, texts = [], []
     while error is not None and error not in seen:
         seen.append(error)

@@ -1,4 +1,4 @@
-"""What a client counts, and when it says that it is enough."""
+"""What a client counts, and the budgets at which it stops."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def test_a_batch_can_be_written_down_before_it_holds_a_place(marketo):
     marketo.post(f"{HOST}/bulk/v1/leads.json", json={"success": True, "result": [{"batchId": 7, "status": "Queued"}]})
     one = client()
     jobs = ImportJobs(one, import_object("leads"))
-    job = jobs.start(b"email\n", hold_place=False)  # a process that is killed here leaves no place behind
+    job = jobs.start(b"email\n", hold_place=False)  # a process that is killed here holds no place afterwards
     assert one.governor.queued(IMPORT_QUEUE) == []
     jobs.hold_place(job.batch_id)
     assert one.governor.queued(IMPORT_QUEUE) == ["leads:7"]

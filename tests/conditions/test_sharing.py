@@ -1,4 +1,4 @@
-"""Many sensors cost few calls: equal conditions are asked once, values are batched to Marketo's maxima."""
+"""Many sensors cost few calls: equal conditions are looked up once, values are batched to Marketo's maxima."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the client departs from Adobe's OpenAPI files on purpose: what Adobe's own pages or replies say instead."""
+"""Deliberate deviations of the client from Adobe's OpenAPI files, and what Adobe's pages or replies say instead."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Deviation(NamedTuple):
     One deviation from the files.
 
     :param operations: names of the operations (shell pattern).
-    :param kind: of difference; ``never sent`` is a parameter of the files that the client does not have.
+    :param kind: kind of difference; ``never sent`` is a parameter of the files that the client does not have.
     :param subject: the parameter, or the member of the body (shell pattern).
     """
 

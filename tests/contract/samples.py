@@ -1,4 +1,4 @@
-"""Parameters made up from the catalogue: what is required, and everything there is."""
+"""Parameters made up from the catalogue: the required ones, and all of them."""
 
 from __future__ import annotations
 

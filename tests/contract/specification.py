@@ -1,4 +1,4 @@
-"""Adobe's OpenAPI files, and in what a request differs from them. Shares no code with the catalogue's generator."""
+"""Adobe's OpenAPI files, and the differences of a request from them. Shares no code with the catalogue's generator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Contract:
     """
     One operation of the files.
 
-    :param body: schema of the body, with everything it refers to; None where there is none.
+    :param body: schema of the body, with everything it refers to; None for an operation without a body.
     """
 
     method: str
@@ -41,7 +41,7 @@ class Contract:
     body_required: bool
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """Everything that may be sent but in the path: place and name."""
+        """Place and name of everything that may be sent, except in the path."""
         for parameter in self.parameters:
             if parameter["in"] != "path":
                 yield {"formData": "body"}.get(parameter["in"], parameter["in"]), parameter["name"]
@@ -49,7 +49,7 @@ class Contract:
             yield "body", name
 
     def differences(self, request: Sent) -> Iterator[Difference]:
-        """In what a request departs from what the files say."""
+        """Return the differences of a request from the files."""
         if request.method != self.method:
             yield "verb", request.method
         if not re.fullmatch(self._path_pattern(), request.path):

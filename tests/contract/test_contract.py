@@ -2,7 +2,7 @@
 Every operation of the catalogue, compared with the facts of Adobe's OpenAPI files.
 
 The facts lie in the project as a snapshot. Where ``MARKETO_OPENAPI`` names the folder with the files, the snapshot is
-compared with them, too.
+also compared with them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def adobe(folder: Path = snapshot.FOLDER) -> dict[str, Contract]:
 
 @cache
 def differences(folder: Path = snapshot.FOLDER) -> frozenset[tuple[str, str, str]]:
-    """Operation, kind and subject of everything in which the client departs from the files."""
+    """Operation, kind and subject of each deviation of the client from the files."""
     return frozenset(_differences(folder))
 
 

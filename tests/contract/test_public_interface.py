@@ -1,4 +1,4 @@
-"""Every operation called by name, as a DAG does it, and what then goes over the wire held against Adobe's files."""
+"""Every operation, called by name as in a DAG; what goes over the wire is compared with Adobe's files."""
 
 from __future__ import annotations
 

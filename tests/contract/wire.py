@@ -20,8 +20,8 @@ class Sent:
     """
     What was sent.
 
-    :param fields: of a form or multipart body, by name.
-    :param body: of a JSON body.
+    :param fields: fields of a form or multipart body, by name.
+    :param body: the content of a JSON body.
     """
 
     method: str
@@ -33,7 +33,7 @@ class Sent:
     body: Any = None
 
     def names(self) -> Iterator[tuple[str, str]]:
-        """What is sent, but in the path: place and name."""
+        """Place and name of everything that is sent, except in the path."""
         yield from (("query", name) for name, _ in self.query)
         yield from (("header", name) for name in self.headers)
         yield from (("body", name) for name in (*self.fields, *(self.body if isinstance(self.body, dict) else ())))
@@ -55,7 +55,7 @@ def sent(request: PreparedRequest) -> Sent:
 
 
 def read(raw: requests.PreparedRequest) -> Sent:
-    """What ``requests`` sends."""
+    """Return the parts of a prepared request that ``requests`` sends."""
     url = urlsplit(raw.url)
     content_type = raw.headers.get("Content-Type")
     kind = content_type.partition(";")[0] if content_type else None

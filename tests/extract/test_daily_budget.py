@@ -1,4 +1,4 @@
-"""A backfill with a daily budget takes days, shares them, survives what happens on them, and is never in the way."""
+"""A backfill with a daily budget takes several days, survives kills and clears, and never delays other exports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.support import StateStore, task_context
 MEGABYTE = 1_000_000
 FIRST_DAY = datetime(2026, 4, 1, 12, tzinfo=timezone.utc)
 BUDGET = 0.13
-"""Two or three files a day, as 50 MB are for a larger instance."""
+"""Megabytes: two or three files a day, like 50 MB on a larger instance."""
 
 DAILY_FILE = 30_000
 """Bytes of the daily DAG's file, or a few more."""
@@ -37,14 +37,14 @@ VARIABLE = "marketo_exports_marketo_default"
 
 
 class Travelling(ManualClock):
-    """The simulator's clock: that of the test, which also all code under test reads."""
+    """The simulator's clock. It shows the test's time, as does the clock of all code under test."""
 
     def now(self):
         return datetime.now(timezone.utc)
 
 
 class Killed(BaseException):
-    """As SIGKILL: no clean-up runs."""
+    """Acts as SIGKILL does: no clean-up runs."""
 
 
 class World:
@@ -84,7 +84,7 @@ class World:
         self.waiting.append((at or self.now, task))
 
     def run(self, until=None):
-        """Run what is due, in the order of time, until nothing waits or a time is reached."""
+        """Run the due tasks, in the order of time, until nothing waits or a time is reached."""
         while self.waiting:
             self.waiting.sort(key=lambda each: each[0])
             at, task = self.waiting[0]
@@ -99,7 +99,7 @@ class World:
             self.travel.move_to(max(until, self.now))
 
     def clear(self, tasks):
-        """As a person who clears tasks: those that wait begin another try at once."""
+        """Clear the tasks as a person does: waiting tasks begin another try at once."""
         for task in tasks:
             if task.ended is None:
                 task.clear()
@@ -129,7 +129,7 @@ class Task:
         self.deferrals = 0
 
     def clear(self):
-        """As a person who clears the task, or Airflow after a try that was killed."""
+        """Clear the task, as a person does, or as Airflow does after a killed try."""
         self.method = "execute"
         self.context["ti"].try_number += 1
 
@@ -167,7 +167,7 @@ def world(request, monkeypatch):
 
 @pytest.mark.parametrize("world", [BUDGET * MEGABYTE + DAILY_FILE], indirect=True)
 def test_a_backfill_takes_ten_days_beside_a_daily_dag_and_is_killed_and_cleared_on_each(world, tmp_path, monkeypatch):
-    """Marketo's quota has room for the budget and the daily file: one file more, and the daily DAG is late."""
+    """Marketo's quota has room for the budget and the daily file: with one file more, the daily DAG would be late."""
     killed = []
     publish = SlicePublisher.publish
 

@@ -44,7 +44,7 @@ def killed_at(step: int, output: Path, work: Callable[[], None]) -> bool:
 
 
 def left_over(output: Path) -> list[str]:
-    """What is neither data nor a record of it."""
+    """Return the files that are neither data nor a record of data."""
     files = [path.relative_to(output) for path in output.rglob("*") if path.is_file()]
     records = [path for path in files if path.parts[0] == "_marketo" or path.parts[-1].startswith(".")]
     return [str(path) for path in records if path.parts[1] != "manifests" and path.name != "schema.json"]

@@ -1,4 +1,4 @@
-"""From a completed job to files under their final names: whole or not at all, and the same whenever it is done."""
+"""From a completed job to files under their final names: whole or not at all, and the same each time it is done."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def leads(**wanted):
 
 
 def served(data: bytes, *broken: bytes):
-    """A download, perhaps after others that turned out not to be what was announced."""
+    """A download, perhaps after others that were not the announced file."""
 
     def fetch(consumer):
         for part in broken:
@@ -69,7 +69,7 @@ def job(records: int | None = None) -> ExportJob:
 
 
 def visible(folder) -> set[str]:
-    """Files that a reader sees, or that lie about half-written."""
+    """Files that a reader sees, and files that are half-written."""
     names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     return {name for name in names if not name.startswith("_") or "staging" in name}
 

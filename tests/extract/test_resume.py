@@ -1,4 +1,4 @@
-"""A task that dies, is retried, cleared, changed or started twice: no job runs twice, none is lost, none is stolen."""
+"""A task that dies, is retried, cleared, changed or started twice: no job runs twice, is lost or is stolen."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def tries(request):
 
 
 class Killed(BaseException):
-    """As SIGKILL: no clean-up runs."""
+    """Acts as SIGKILL does: no clean-up runs."""
 
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """Kill the process the first time that it comes to a function."""
+    """Kill the process the first time that it calls a function."""
 
     def arrange(owner, name: str, *, after: bool = False, times: int = 1) -> None:
         original = getattr(owner, name)
@@ -72,7 +72,7 @@ def to_the_first_deferral(operator, context):
 
 
 def run_of(operator, context):
-    """What a task process works on, to be driven step by step beside another process."""
+    """Return the run of a task process, for driving it step by step beside another process."""
     return operator._begin(context, resumed=False)._run
 
 
@@ -154,7 +154,7 @@ def test_a_job_whose_id_could_not_be_written_down_is_never_started(marketo, tmp_
 
 
 def test_a_job_that_this_task_did_not_write_down_is_never_adopted(marketo, tmp_path):
-    """Job lists have no names: it may be another task's."""
+    """A job list does not say whose a job is: it may be another task's."""
     instance = marketo()
     to_the_first_deferral(extract(tmp_path / "one"), task_context(StateStore()))
     run_task(extract(tmp_path / "two"), task_context(StateStore()))
@@ -418,7 +418,7 @@ def test_many_tasks_that_wait_cost_one_look_at_the_job_list(marketo, tmp_path):
 
 @pytest.fixture
 def hosts(monkeypatch):
-    """Moves to another host: its name is another, and unless the disk is shared, so is what lies on it."""
+    """Moves to another host: it has another name, and, unless the disk is shared, other files."""
 
     def move(folder=None, to: str = "worker-2") -> None:
         monkeypatch.setattr("socket.gethostname", lambda: to)

@@ -25,7 +25,7 @@ ROWS = [
 
 
 class Instance:
-    """As much of a client as is asked."""
+    """The part of a client that these tests use."""
 
     def call(self, operation: str) -> SimpleNamespace:
         assert operation == "leads.describe"

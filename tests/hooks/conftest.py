@@ -12,7 +12,7 @@ from airflow_provider_marketo.hooks.task import RunningTask
 
 @pytest.fixture
 def run_as() -> Callable[[RunningTask | None], None]:
-    """Return a function that says which task this process runs; it runs none before the first call."""
+    """Return a function that sets the task that this process runs; before the first call it runs no task."""
 
     def run(task: RunningTask | None) -> None:
         runtime().find_task = lambda: task

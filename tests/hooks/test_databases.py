@@ -1,4 +1,4 @@
-"""What a database says of a failure is shown, and no value of a row or of a parameter."""
+"""An error shows the database's message, and no value of a row or of a parameter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that Airflow does not find or cannot read: refused with a way out, and without a part of the secret."""
+"""Connections that Airflow does not find or cannot read: the error has a remedy, and no part of the secret."""
 
 from __future__ import annotations
 

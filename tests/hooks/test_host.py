@@ -30,7 +30,7 @@ SHELL = ["bash", "-c", "echo airflow scheduler"]
 
 @pytest.fixture
 def ancestry(monkeypatch, tmp_path):
-    """Returns a function that asks, in a process with the given ancestors."""
+    """Returns a function that asks whether the scheduler runs here, in a process with the given ancestors."""
 
     def ask(*commands, is_task: bool = True, supervised: bool = True) -> str | None:
         monkeypatch.setattr(host, "_commands", lambda: iter(commands))

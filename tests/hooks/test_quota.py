@@ -1,4 +1,4 @@
-"""What is left of the day's quotas, measured on a simulated instance."""
+"""The rest of the day's quotas, measured on a simulated instance."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_variable_has_marketos_count_of_all_users_and_names_no_user(marketo,
     instance.spend(calls=4_000)
     desk.reader().refresh()
     held = desk.held()
-    assert (held["used"], held["quota"], held["reserve"]) == (4_001, 20_000, 1_000)  # asking is a call too
+    assert (held["used"], held["quota"], held["reserve"]) == (4_001, 20_000, 1_000)  # the look is a call
     assert (held["calls_left"], held["export_mb_left"]) == (15_999, 500.0)
     assert instance.settings.users[0].user_id not in json.dumps(held)
     assert datetime.fromisoformat(held["resets_at"]) > desk.time

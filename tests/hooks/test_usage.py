@@ -25,7 +25,7 @@ TASK = RunningTask("a_dag", "a_task", "marketo", 1)
 
 
 class Metrics:
-    """Collects what is sent to Airflow's metrics."""
+    """Collects the numbers that are sent to Airflow's metrics."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict]] = []
@@ -110,7 +110,7 @@ def test_another_task_in_the_same_process_is_counted_from_zero(run_as, instance,
 def test_a_task_makes_at_most_the_max_calls_of_its_operator(run_as, instance, variables):
     run_as(RunningTask("a_dag", "a_task", "marketo", 1, max_calls=2))
     hook = MarketoHook("marketo_test")
-    hook.call("leads.describe")  # and the usage, for the Variable
+    hook.call("leads.describe")  # and one call for the usage in the Variable
     with pytest.raises(MarketoBudgetError, match="the 2 calls that this task may make are used up") as caught:
         MarketoHook("marketo_test").call("leads.describe")
     assert caught.value.parameter == "max_calls"

@@ -32,7 +32,7 @@ def api_server_is_down(airflow_variables, monkeypatch):
     ids=["read", "write", "write_json", "delete"],
 )
 def test_no_answer_is_an_error_on_every_line_of_airflow(api_server_is_down, call):
-    """``Variable.set`` and ``Variable.delete`` of Airflow 3.1 and 3.2 log it and continue."""
+    """``Variable.set`` and ``Variable.delete`` of Airflow 3.1 and 3.2 log a failure and continue."""
     with pytest.raises(OSError, match=r"Airflow did not answer the task \(API_SERVER_ERROR: .*503"):
         call()
 

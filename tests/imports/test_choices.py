@@ -1,4 +1,4 @@
-"""The closed sets of values that DAG authors may write, compared with the tables behind them."""
+"""The closed sets of values that DAG authors may write, compared with the tables that implement them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The header against describe, before a row is read."""
+"""The header is compared with describe before a row is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected values come back as they were given, whatever was sent."""
+"""A table of rejects shows values as they were given, even if they were sent in another form."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def columns(draw):
 
 
 def shown(value):
-    """What a table shows of a value: itself, or the text of what JSON has no word for."""
+    """Return what a table shows of a value: the value itself, or its text if JSON has no such type."""
     if isinstance(value, list):
         return list(map(shown, value))
     if isinstance(value, dict):
@@ -83,7 +83,7 @@ def come_back(form, kind, values, *, key=False):
 @drawn(columns())
 def test_every_value_comes_back_with_its_type(form, column):
     back, _ = come_back(form, *column)
-    # JSON has numbers that are written as the decimal is: those are shown as numbers.
+    # A decimal that JSON writes in the same way is shown as a number.
     back = [str(one) if isinstance(given, Decimal) else one for one, given in zip(back, column[1], strict=True)]
     wanted = list(map(shown, column[1]))
     assert [(type(value), value) for value in back] == [(type(value), value) for value in wanted]

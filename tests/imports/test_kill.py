@@ -1,4 +1,4 @@
-"""An import that is killed at any step: no row is lost, and none is sent twice that must not be."""
+"""An import that is killed at any step: no row is lost, and no row is sent twice if it must not be."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def table(steps: dict[str, Step]) -> pytest.MarkDecorator:
 def arguments(tmp_path, monkeypatch, governed) -> dict[str, str]:
     """Leads in three chunks, the last of them with an address that Marketo refuses."""
     for name in ("BULK", "CALLS_PER_CHUNK"):
-        monkeypatch.setattr(victim.begin, name, getattr(victim.begin, name))  # given back in the end
+        monkeypatch.setattr(victim.begin, name, getattr(victim.begin, name))  # restored in the end
     victim.small_chunks()
     emails = [f"new{number}@example.com" for number in range(ROWS - 1)]
     (tmp_path / "in.csv").write_text("\n".join(["email", *emails, "no address", ""]))
@@ -87,7 +87,8 @@ def test_leads_are_all_there_and_only_what_was_under_way_is_sent_again(marketo, 
 
 @table(UNDER_WAY)
 def test_what_may_fire_campaigns_is_never_sent_again(marketo, tmp_path, arguments, step):
-    # Marketo refuses a second import into a list while the first one runs. How often it does must not depend on speed.
+    # Marketo refuses a second import into a list while the first one runs. The number of refusals must not depend on
+    # speed.
     instance = marketo(job_seconds=0.0, job_seconds_per_mb=0.0)
     arguments |= {"list_id": "1001"}
     kill(step, tmp_path, **arguments)

@@ -1,4 +1,4 @@
-"""Rows of Marketo's reports find the rows that were sent, whatever Marketo made of them."""
+"""Rows of Marketo's reports find the rows that were sent, even if Marketo has changed their text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reply says of each record: never more than Marketo does."""
+"""The outcome of each record: it claims no more than Marketo's reply."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Input: what is read, and how a file that cannot be read says where."""
+"""Input: what is read, and errors that say where a file cannot be read."""
 
 from __future__ import annotations
 
@@ -291,7 +291,7 @@ def test_a_time_zone_that_nobody_knows_is_named_by_file_column_and_row(tmp_path,
 
 @pytest.mark.parametrize("name", ["in.csv", "in.parquet"])
 def test_a_column_that_is_there_twice_is_refused_where_it_is_used(tmp_path, name):
-    """Which one is meant, the file does not say: an erasure must not look for the values of one of them alone."""
+    """The file does not say which column is meant: an erasure must not look for the values of only one of them."""
     path = tmp_path / name
     if name == "in.csv":
         path.write_text("email,email,company\na@example.org,b@example.org,ACME\n", "utf-8")
@@ -315,7 +315,7 @@ def test_a_column_that_a_query_returns_twice_is_refused_where_it_is_used():
 
 def test_a_column_that_is_not_asked_for_is_not_read(tmp_path):
     rows = parquet(tmp_path, pa.array([0, YEAR_10000], pa.timestamp("s")))
-    [batch] = rows.batches  # all of them are read, as by a look at how many rows there are
+    [batch] = rows.batches  # all batches are read, as when the rows are counted
     assert batch.rows == 2
     assert batch[rows.columns.index("email")] == ["a0@example.org", "a1@example.org"]
 
@@ -327,7 +327,7 @@ def test_columns_of_parquet_stay_in_step_over_groups_and_batches(tmp_path):
     opened = from_files(str(tmp_path / "in.parquet"))
     for number, batch in enumerate(opened.batches):
         assert len(batch[0]) == batch.rows
-        if number > 2:  # a column may be asked for late
+        if number > 2:  # a caller may ask for a column late
             late += batch[1]
             assert late[-1] == f"t{batch[0][-1]}"
     assert late == [f"t{n}" for n in range(3 * BATCH_ROWS, rows)]
@@ -584,7 +584,7 @@ def test_many_blank_lines_do_not_end_a_jsonl_file(tmp_path, at):
 
 
 class Failing(io.BytesIO):
-    """A file whose storage fails behind its first bytes."""
+    """A file whose storage fails after its first bytes."""
 
     number = errno.EIO
 
@@ -615,7 +615,7 @@ class Failing(io.BytesIO):
 )
 @pytest.mark.parametrize("begun", [False, True])
 def test_storage_that_fails_is_not_taken_for_a_bad_file(tmp_path, monkeypatch, name, number, kind, begun):
-    """A file that is not there or forbidden stays so. Whatever else fails, the task's next try reads again."""
+    """A missing or forbidden file is final. After any other failure, the task's next try reads again."""
     path = tmp_path / name
     if "parquet" in name:
         table = pa.table({"email": [os.urandom(500).hex() for _ in range(6_000)]})

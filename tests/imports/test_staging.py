@@ -1,4 +1,4 @@
-"""Chunks: whole rows, below the limit in bytes, without what a later row supersedes."""
+"""Chunks: whole rows, below the limit in bytes, without rows that a later row supersedes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.output.folder import OutputFolder
 from tests.support import run_task, task_context
 
-# Victims are copies of a process that has imported everything once, the file systems that Airflow knows included.
+# Victims are copies of a process that has imported everything once, including Airflow's file systems.
 _PROCESSES = multiprocessing.get_context("forkserver")
 _PROCESSES.set_forkserver_preload([__name__, "airflow_provider_marketo.hooks.marketo"])
 OutputFolder("/")
@@ -31,8 +31,8 @@ class Step:
     Where a process dies.
 
     :param where: ``module:Class.method`` of the import.
-    :param turn: which call of it, from 1; one that raises does not count behind it.
-    :param after: behind it, else before it.
+    :param turn: number of the call, from 1; for deaths after a call, a call that raises does not count.
+    :param after: whether the process dies after the call, not before it.
     :param under_way: whether a chunk was sent and its outcome is not written down.
     :param sent: whether Marketo has that chunk.
     """
@@ -76,7 +76,7 @@ def go_on(folder: Path, **arguments: Any) -> tuple[dict[str, Any], bool]:
 
 
 def small_chunks() -> None:
-    """Some sixty rows to an import, and one call to a chunk of calls."""
+    """Make chunks small: some sixty rows in an import, and one call in a chunk of calls."""
     begin.BULK = ChunkLimits(rows=None, size=1_200, row=1_200)
     begin.CALLS_PER_CHUNK = 1
 

@@ -1,4 +1,4 @@
-"""OpenLineage copies attributes of operators by their names: none of them holds lead data, whatever authors write."""
+"""OpenLineage copies attributes of operators by their names: none of them holds lead data, for any arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["marketo"]
 
 HOSTILE = "ada@example.com and Bearer 0123-a-token"
 HIDDEN = ("parameters",)
-"""Arguments whose name common.sql gives, and OpenLineage copies: their values are hidden."""
+"""Arguments that common.sql names and OpenLineage copies: their values are hidden."""
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def filled_in(kind: type[BaseOperator]) -> Any:
 def test_no_argument_is_in_the_events_or_the_debug_log(kind, openlineage, caplog):
     caplog.set_level(logging.DEBUG)
     task = filled_in(kind)
-    # What Airflow itself has, such as deferrable and retries, is not about leads.
+    # Airflow's own attributes, such as deferrable and retries, are not about leads.
     for name in set(vars(task)) & set(openlineage.utils.TaskInfo.includes):
         if vars(task)[name] == [HOSTILE]:
             assert name == "deferrable"

@@ -1,4 +1,4 @@
-"""How new the tables of a task are, noted for people."""
+"""The Variable that shows people how new the tables of a task are."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def connection(monkeypatch):
 
 
 class Event:
-    """The event of an outlet, as Airflow 3.3 has it."""
+    """The event of an outlet in Airflow 3.3."""
 
     def __init__(self) -> None:
         self.extra: dict = {}

@@ -1,4 +1,4 @@
-"""Where the link on a task's page leads, and when there is none."""
+"""Where the link on a task's page leads, and which tasks have no link."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_only_https_urls_become_links(marketo, address):
 
 
 def test_a_task_that_did_not_come_to_marketo_has_no_link():
-    """Airflow asks for the link of failed tasks, too, and logs an error for each XCom that it looks for in vain."""
+    """Airflow also asks for the link of failed tasks, and logs an error for each XCom that it does not find."""
     operator = MarketoGetLeadsOperator(task_id="a_task", list_id=1001)
     assert MarketoLink().get_link(operator, ti_key=None) == ""
 

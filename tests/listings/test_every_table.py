@@ -38,7 +38,7 @@ NEW = {
         for number in range(3)
     ],
 }
-"""What a new instance of the simulator has none of."""
+"""Records that a new instance of the simulator lacks."""
 
 
 TABLES = [name for name, listing in LISTINGS.items() if not listing.looked_up_by]
@@ -111,7 +111,7 @@ def comparable(key: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(int(value.timestamp()) if hasattr(value, "timestamp") else value for value in key)
 
 
-@pytest.mark.parametrize("name", sorted(set(TABLES) - {"api_errors", "asset_changes"}))  # there are none
+@pytest.mark.parametrize("name", sorted(set(TABLES) - {"api_errors", "asset_changes"}))  # these are empty
 def test_every_object_is_in_its_table_once(listed: SimpleNamespace, name: str) -> None:
     found = list(map(comparable, keys(listed, name)))
     assert len(found) == len(set(found)) > 0
@@ -142,7 +142,7 @@ def test_values_lie_where_the_columns_say(listed: SimpleNamespace) -> None:
 
 
 def test_it_takes_the_calls_that_its_pages_and_rows_need(listed: SimpleNamespace) -> None:
-    """The last page of an offset is empty. Tables with one source share its calls."""
+    """With paging by offset, the last page is empty. Tables with one source share its calls."""
     calls = listed.simulator.report().calls
     sizes = {name: len(found) for name, found in objects(listed).items()}
     assert calls["programs.get"] == -(-sizes["programs"] // 2) + 1

@@ -1,4 +1,4 @@
-"""The closed sets of types and actions, held against the catalogue of operations."""
+"""The closed sets of types and actions, compared with the catalogue of operations."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
-Buckets of object stores, looked at with other libraries than those that Airflow writes with.
+Buckets of object stores, read with other libraries than those with which Airflow writes.
 
 S3's server always runs with ``--services``. The emulators of the other stores, and Airflow's providers for them, are
-installed by hand: without one of them its tests are skipped, and say what is missing.
+installed by hand: if one is missing, its tests are skipped, with the reason.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ Started = Callable[[Emulator], str]
 
 class Bucket:
     """
-    A bucket of its own, with a folder ``lake``.
+    A bucket for one test, with a folder ``lake``.
 
-    :param url: of the folder.
-    :param nowhere: of a folder in a bucket that does not exist.
+    :param url: URL of the folder.
+    :param nowhere: URL of a folder in a bucket that does not exist.
     """
 
     def __init__(self, url: str, nowhere: str) -> None:

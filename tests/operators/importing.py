@@ -26,7 +26,7 @@ class DyingStore(StateStore):
     A state store whose process is killed at one of its writes.
 
     :param at: which write, from 1.
-    :param written: whether the write still comes through.
+    :param written: whether that write still succeeds.
     """
 
     def __init__(self, at: int, *, written: bool) -> None:
@@ -52,7 +52,7 @@ class DyingStore(StateStore):
             raise DeadError
 
     def survivor(self) -> StateStore:
-        """What the next try finds."""
+        """Return the store that the next try finds."""
         store = StateStore()
         store.values = dict(self.values)
         return store
@@ -99,7 +99,7 @@ def fails(operator: type, folder: Path, store: StateStore | None = None, **argum
 
 
 def counts(result: dict[str, Any]) -> dict[str, int]:
-    """The account without its zeros; it has to be whole."""
+    """Return the account without its zeros; check that it is complete."""
     names = ("accepted", "warned", "rejected", "superseded", "unknown", "submitted")
     assert sum(result[name] for name in names) == result["rows"]
     return {name: result[name] for name in names if result[name]}

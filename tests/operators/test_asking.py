@@ -1,5 +1,5 @@
 """
-What must not run twice, and lost its answer, asks a person; the task continues with the answer.
+If a request that must not run twice loses its reply, the task asks a person and continues with the answer.
 
 ``tests/airflow/test_asking.py`` does the same on a real Airflow.
 """
@@ -103,14 +103,14 @@ REQUESTS = {
     activities: ("activities.add_custom_activities", "2 rows of custom_activities by sync"),
     list_members: ("bulk_import_leads.import", "2 rows of leads by bulk"),
 }
-"""Each task, with the operation that must not run twice, and what the question says was to be sent, and to how many."""
+"""Each task, its operation that must not run twice, and what the question says: what is sent, and to how many."""
 
 
 @pytest.fixture
 def asked(monkeypatch):
     """Run tasks as a scheduler does, and keep the texts of their questions as Airflow does: one for each task."""
     texts: dict = {}
-    scheduled = SimpleNamespace(  # for questions alone: Airflow has no Variables for a ledger here
+    scheduled = SimpleNamespace(  # only for questions: this Airflow has no Variables for a ledger
         is_supervised=lambda: True,
         runs_in_process=lambda: False,
         create_question=lambda ti_id, options, subject, body: texts.setdefault(ti_id, body),

@@ -1,4 +1,4 @@
-"""What an author allows a task to use, and what an instance has left of the day."""
+"""Budgets that an author gives a task, and the rest of an instance's daily quota."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_no_call_is_made_beyond_an_operators_max_calls_but_those_that_tidy_up(ma
     deferrals: list = []
 
     def task():
-        """The operator in a new process, which Airflow makes of the task."""
+        """Return the operator as Airflow makes it in a new process."""
         replace_runtime(TaskRuntime())
         context["ti"].task = extract(tmp_path, file_format="csv", deferrable=deferrable, max_calls=most)
         return context["ti"].task

@@ -1,4 +1,4 @@
-"""What a bulk extract delivers: every kind of object, in every order and format, and a manifest that says so."""
+"""A bulk extract delivers every kind of object, in every order and format, with a manifest that describes them."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def test_the_manifest_tells_where_everything_is_and_holds_no_row(marketo, tmp_pa
 
 
 def test_what_is_returned_stays_small(marketo, tmp_path, context, monkeypatch):
-    """It goes through Airflow's database."""
+    """The result goes through Airflow's database."""
     monkeypatch.setattr(manifest_module, "MOST_LISTED", 2)
     marketo()
     manifest = run_task(extract(tmp_path), context)

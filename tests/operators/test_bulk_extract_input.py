@@ -1,4 +1,4 @@
-"""What an author can get wrong: refused with the parameter's name and the way out, before Marketo hears of it."""
+"""Wrong arguments are refused with the parameter's name and the remedy, before a call to Marketo."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ INTERVAL = {"data_interval_start": JANUARY, "data_interval_end": FEBRUARY}
 
 @pytest.fixture(autouse=True)
 def _nobody_there(monkeypatch, requests_mock):
-    """Any call that is made is a failure of another kind."""
+    """No Marketo answers, so any call fails with another error."""
     connection = {"conn_type": "marketo", "host": "http://127.0.0.1:9", "login": "an-id", "password": "a-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
 
 
 @pytest.fixture
 def refused(tmp_path):
-    """The text with which a DAG file fails to be parsed, or a task fails without another try."""
+    """Return the error of a DAG file that cannot be parsed, or of a task that fails without another try."""
 
     def run(context=None, **arguments) -> str:
         given = {"object_type": "leads", "output_path": str(tmp_path / "out"), "fields": ["id"], "start": JANUARY}

@@ -1,4 +1,4 @@
-"""Members of programs that no author names: of all programs, or of those with a change of a membership."""
+"""Members of programs that the author does not name: of all programs, or of those whose memberships changed."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_bucket_that_does_not_exist_is_found_before_marketo_is_asked(marketo, 
 
 @pytest.mark.parametrize(("name", "neighbour"), [("EU [test]", "EU t"), ("Q?x", "Q1x"), ("a*b", "aXb")])
 def test_a_folders_name_is_literal(marketo, bucket, name, neighbour):
-    """Two runs leave what one leaves, and the folder that the name would match as a pattern stays as it is."""
+    """Two runs leave the same files as one. A folder that the name matches as a pattern stays as it is."""
     marketo()
     bucket.put(f"{neighbour}/_marketo/schema.json", b"{}")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What Marketo and the network can do to a bulk extract, and what the author reads about it."""
+"""Faults of Marketo and the network during a bulk extract, and the errors that the author reads."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ def soon(monkeypatch):
 
 
 def lets_time_pass(trigger) -> bool:
-    """Whether a task waits for a time, and not for its jobs."""
+    """Return whether a task waits for a time, and not for its jobs."""
     return isinstance(trigger, DateTimeTrigger) or trigger.until is not None
 
 
-# Refusals: nothing an author's retries could heal.
+# Refusals that no retry can heal.
 
 
 def refusal(operator, context) -> str:
@@ -55,7 +55,7 @@ def refusal(operator, context) -> str:
 
 
 def assert_marketos(text: str, *, parameter: str, code: str, message: str) -> None:
-    """What Marketo refused names the author's parameter, and Marketo's message, code and request id."""
+    """Check that an error names the author's parameter and Marketo's message, code and request id."""
     assert re.fullmatch(rf"(?=.*{parameter}).*{re.escape(message)}.*\(Marketo code {code}, {REQUEST_ID}\).*", text), (
         text
     )

@@ -1,4 +1,4 @@
-"""Files in bulk: what comes in, what Marketo says of it, and what is refused before a file is sent."""
+"""Bulk imports of files: which rows arrive, what Marketo reports, and what is refused before a file is sent."""
 
 from __future__ import annotations
 

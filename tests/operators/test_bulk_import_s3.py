@@ -41,7 +41,7 @@ def test_a_glob_of_objects_is_staged_loaded_and_accounted_for(marketo, tmp_path,
     store = DyingStore(4, written=True)
     with pytest.raises(DeadError):
         run_import(MarketoBulkImportOperator, tmp_path, store, **how)
-    client.delete_object(Bucket=name, Key="in/part-2.csv")  # the next try has no need of it
+    client.delete_object(Bucket=name, Key="in/part-2.csv")  # the next try does not need it
     _, account = fails(MarketoBulkImportOperator, tmp_path, store.survivor(), **how)
     assert counts(account) == {"accepted": 2, "rejected": 2}
     assert len(instance.instance.imports.all()) == 1

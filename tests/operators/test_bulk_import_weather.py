@@ -29,7 +29,7 @@ __all__ = ["governed", "small_chunks", "source"]
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch) -> list[float]:
-    """The pauses before Marketo is asked again for what it owes, which take no time here."""
+    """The pauses before Marketo is asked again for a missing report. They take no time here."""
     pauses: list[float] = []
 
     class Noting(SystemClock):
@@ -191,7 +191,7 @@ def test_a_lost_upload_that_may_fire_campaigns_is_not_sent_again(marketo, tmp_pa
     assert len(table(account["rejects"])) == lost
     assert "set on_lost_upload='resend' and clear the task" in text
     sent = len(jobs(instance))
-    # The author has looked, and wants these rows sent once more: those and no others.
+    # The author has looked in Marketo, and wants only these rows sent again.
     result = run(tmp_path, "gone.csv", store, **{**how, "on_lost_upload": "resend"})
     assert result["accepted"] + result["warned"] == 200  # members that were members already
     assert len(jobs(instance)) == sent + 1
@@ -248,7 +248,7 @@ def test_a_killed_task_sends_the_rest_of_the_same_bytes(marketo, tmp_path, sourc
     assert staged(tmp_path) == []
     uploads = [job.processed for job in jobs(instance)]
     if begun_anew:
-        # Before anything was sent, or after everything was done and the task had no more than to say so.
+        # Killed before anything was sent, or when everything was done and only the result was missing.
         assert sum(uploads) in (61, 60 + 61)
         assert died
     else:
@@ -258,7 +258,7 @@ def test_a_killed_task_sends_the_rest_of_the_same_bytes(marketo, tmp_path, sourc
 
 def test_a_killed_task_stops_where_campaigns_may_fire(marketo, tmp_path, source):
     instance = marketo()
-    store = DyingStore(4, written=False)  # the upload is through, and its id was not written down
+    store = DyingStore(4, written=False)  # Marketo has the upload, and its id was not written down
     with pytest.raises(DeadError):
         run(tmp_path, source(), store, list_id=1001)
     _, account = refused(tmp_path, source(), store.survivor(), list_id=1001)
@@ -393,7 +393,7 @@ def test_rows_without_a_report_are_listed_and_the_next_try_asks_again(marketo, t
     assert "Clear the task: it asks Marketo again for their reports" in text
     assert counts(account) == {"accepted": 40, "unknown": 3}
     assert "does not tell which of its rows these 3 are" in table(account["rejects"])[0]["_marketo_message"]
-    _, account = refused(tmp_path, "gone.csv", store)  # still none
+    _, account = refused(tmp_path, "gone.csv", store)  # the reports are still missing
     assert counts(account) == {"accepted": 40, "unknown": 3}
     instance.instance.faults.clear()
     result = run(tmp_path, "gone.csv", store, max_reject_ratio=1)

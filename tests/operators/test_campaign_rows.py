@@ -1,4 +1,4 @@
-"""A campaign for the people in rows: found, grouped by tokens, each sent at most once."""
+"""A campaign for the people in rows: they are found, grouped by tokens, and each is sent at most once."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def people(marketo, *lead_ids, **values):
 
 
 def reachable(marketo, count):
-    """Ids of leads whose e-mail address is theirs alone."""
+    """Ids of leads whose e-mail address no other lead has."""
     leads = marketo.instance.store.leads
     ids = (
         lead_id

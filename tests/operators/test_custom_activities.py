@@ -162,7 +162,7 @@ def test_calls_run_side_by_side_as_far_as_the_slots_go(marketo, tmp_path):
 
 
 def test_a_write_says_what_ended_and_what_begins(marketo, tmp_path):
-    """Each write is an exchange with Airflow, for which a free place waits."""
+    """A free place for a call waits until Airflow has stored the write."""
     marketo()
     store = CountingStore()
     result = run(tmp_path, store, records=attended(*range(1001, 1051)) * 60)

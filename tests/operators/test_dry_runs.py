@@ -36,8 +36,8 @@ class DryRun(NamedTuple):
     """
     A dry run of an operator.
 
-    :param arguments: of the operator, given a folder of the instance by its name.
-    :param calls: operations that it says it would call.
+    :param arguments: the operator's arguments; ``<...>`` stands for a folder, a file or a folder's id.
+    :param calls: the operations that the dry run says it would call.
     """
 
     arguments: dict[str, Any]
@@ -159,7 +159,7 @@ CASES: dict[str, list[DryRun]] = {
 
 
 def all_operators() -> Iterator[type[MarketoOperator]]:
-    """Every operator that a user can name, found by looking."""
+    """Every operator that a user can import, found in the package's folders."""
     for package in (operators, transfers):
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{package.__name__}.{module.name}")

@@ -113,7 +113,7 @@ def test_leads_are_named_by_ids(request_, named):
 
 def test_a_second_run_finds_no_lead(request_):
     request_.run()
-    assert request_.run()["erased"] == 3  # the run as a whole, whose evidence it adds to
+    assert request_.run()["erased"] == 3  # the count of both tries of the run, which share its evidence
     request_.context["ti"].run_id = "another run"
     assert request_.run(allow_none_found=True)["found"] == 0
 
@@ -284,7 +284,7 @@ def test_what_a_killed_try_left_is_gone_after_the_next_one(request_):
 
 @pytest.mark.parametrize("text", ["", "{", "null", "{}", "[]"])
 def test_damaged_evidence_is_never_taken_for_none(request_, text):
-    """As none, the new evidence would say that fewer leads were erased than were."""
+    """If it counted as missing, the new evidence would report too few erased leads."""
     request_.run()
     (file,) = (request_.folder / "evidence").glob("*.json")
     file.write_text(text)
@@ -294,7 +294,7 @@ def test_damaged_evidence_is_never_taken_for_none(request_, text):
 
 
 def test_values_without_a_lead_are_counted_and_listed_by_their_positions(request_, caplog):
-    """Only values that all find no lead fail the task: a request often names addresses that Marketo never had."""
+    """The task fails only if no value finds a lead: a request often names addresses that Marketo never had."""
     values = ["nobody@example.com", request_.addresses[0].upper(), "never@example.com"]
     done = request_.run(records=[{"email": value} for value in values])
     assert (done["requested"], done["found"], done["without_lead"]) == (3, 2, 2)

@@ -1,4 +1,4 @@
-"""Columns that an author excludes are neither exported nor written, whatever reads the rows."""
+"""Columns that an author excludes are neither exported nor written, whichever way the rows are read."""
 
 from __future__ import annotations
 

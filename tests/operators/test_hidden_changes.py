@@ -25,7 +25,7 @@ HASHED, DROPPED, SCORE = "city", "phone", "leadScore"
 LABELS = {"City": HASHED, "Phone Number": DROPPED, "Lead Score": SCORE}
 SPAN = {"start": "2026-03-01", "end": "2026-03-05"}
 TODAY = dict.fromkeys(("leads_since", "start", "end"))
-"""Settings of an instance whose data end today: the feeds forget."""
+"""Settings of an instance whose data end today, because the feeds forget older data."""
 
 HIDDEN = {"hash_fields": [HASHED, SCORE], "exclude_fields": [DROPPED]}
 VALUES = {"New Value", "Old Value", "Change Value", "Relative Score"}
@@ -78,7 +78,7 @@ def recent() -> dict[str, str]:
 
 
 def read(operator: Any) -> None:
-    """Run a stream over a range that is read for its own sake."""
+    """Run a stream over a given range, without a stored position."""
     operator.keeps_position = False
     run(operator)
 

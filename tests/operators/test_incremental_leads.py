@@ -1,4 +1,4 @@
-"""Changed leads on any subscription: the way is chosen, said, and leads to the same rows."""
+"""Changed leads on any subscription: the extract chooses a way, logs it, and finds the same rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["marketo", "variables"]
 
 @pytest.fixture(autouse=True)
 def _variables(variables):
-    """Every extract asks Airflow's Variables what the subscription can do."""
+    """Airflow's Variables, from which every extract reads what the subscription supports."""
 
 
 def task_of(output, sim, *, days=2, **arguments):
@@ -189,7 +189,7 @@ def test_the_choice_and_its_cost_are_logged(marketo, tmp_path, caplog):
 
 @pytest.mark.parametrize("lookback", [timedelta(hours=1), pendulum.duration(hours=1)], ids=["timedelta", "pendulum"])
 def test_the_second_run_of_a_schedule_knows_what_the_first_has_cost(marketo, tmp_path, lookback):
-    """A schedule gives its dates as pendulum's, which cannot be divided as Python's can."""
+    """A schedule's dates are pendulum's, whose differences cannot be divided like Python's."""
     sim = marketo()
     now = sim.clock.now().replace(minute=0, second=0, microsecond=0)
     for hours_ago in (3, 2):

@@ -223,7 +223,7 @@ class Place:
 
     def _files(self) -> list[str]:
         names = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
-        # A claim without a process does no harm: it holds the name of a process, and the ledger prunes it.
+        # A claim of a dead process is harmless: it holds the name of the process, and the ledger prunes it.
         return sorted(_HEX.sub("#", str(name)) for name in names if not name.name.endswith("_claim.json"))
 
 
@@ -237,7 +237,7 @@ def instance() -> Iterator[None]:
 @pytest.mark.usefixtures("instance")
 @pytest.mark.parametrize("name", WORKS)
 def test_the_next_try_leaves_what_an_undisturbed_task_leaves(tmp_path, monkeypatch, name):
-    # Another moment for each work, and another Airflow for each second: together they are spread over a task's life.
+    # Each work is killed at another moment, and every second one has a state store. The moments cover a task's life.
     make, number = WORKS[name], list(WORKS).index(name)
     has_store = bool(number % 2)
     wanted, moments = Place(tmp_path / "undisturbed", monkeypatch, has_store=has_store).undisturbed(make)

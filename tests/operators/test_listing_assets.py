@@ -167,7 +167,7 @@ def test_a_damaged_record_of_the_run_before_is_named(nightly, text):
 
 @pytest.mark.parametrize("kept", [0, 1, -1])
 def test_rows_of_the_run_before_that_are_cut_at_the_end_of_a_line_are_damaged(nightly, kept):
-    """The assets behind the cut would be reported as added."""
+    """The assets after the cut would be reported as added."""
     nightly.run()
     (rows,) = (nightly.output / "_marketo/assets").glob("?.jsonl")
     rows.write_bytes(b"".join(rows.read_bytes().splitlines(keepends=True)[:kept]))

@@ -38,7 +38,7 @@ def instance(marketo, governed) -> Any:
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Run what follows as a task that may make so many calls."""
+    """Run the context as a task that may make this number of calls."""
     monkeypatch.setattr(usage, "keep_usage", lambda: None)
     monkeypatch.setattr(variables, "find", lambda name: None)
     monkeypatch.setattr(variables, "try_to_write", lambda *_: None)

@@ -1,4 +1,4 @@
-"""Lost answers: Marketo has done what was asked, or has not. No task does it twice, nor reports what is not so."""
+"""After a lost answer, a request may have run or not. No task runs it twice or reports a wrong result."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MADE: Mapping[str, tuple[str, dict[str, Any]]] = {
     "snippets": ("Snippets", {}),
     "static_lists": ("Lead Database", {}),
 }
-"""Types that Marketo's API can create, where such an asset lies, and what Marketo wants to know of it."""
+"""Types that Marketo's API can create, where such an asset lies, and its required arguments."""
 
 done_or_not = pytest.mark.parametrize("executed", [True, False], ids=["done", "not done"])
 

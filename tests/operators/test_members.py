@@ -81,7 +81,7 @@ def test_a_mirror_changes_nothing_if_it_would_remove_too_many(marketo, tmp_path,
     before = members(instance)
     how = {"list_id": LIST, "mode": "mirror", "max_removals": max_removals}
     outside = members(instance, 1002)[0]
-    if (kept, max_removals) == (90, 0.1):  # exactly as many as may be
+    if (kept, max_removals) == (90, 0.1):  # exactly as many as are allowed
         assert run_import(MarketoListMembersOperator, tmp_path, lead_ids=before[:kept], **how)["removed"] == 10
         return
     text, _ = fails(

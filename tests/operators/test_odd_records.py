@@ -1,8 +1,9 @@
 """
 Replies that Marketo does not document: each is a typed error, or is counted as unknown; never a bare exception.
 
-Members of records are changed one by one. Of what lies deeper, and of the replies around the records, each run changes
-a sample, which the name of the task chooses. ``ODD_MEMBERS=1000`` changes everything and takes a quarter of an hour.
+Members of records are changed one by one. Each run also changes a sample of the deeper members and of the replies
+around the records. The name of the task chooses the sample. ``ODD_MEMBERS=1000`` changes everything and takes a quarter
+of an hour.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from tests.support import StateStore, run_task, task_context
 __all__ = ["governed", "variables"]
 
 ALIKE = frozenset({"bulk_import_leads.import", "programs.get", "static_list_membership.remove_from_list"})
-"""Read like others here, or tested with their own odd answers (bulk imports)."""
+"""Operations that are read like others here, or have their own tests with odd answers (bulk imports)."""
 
 AT_ONCE = {"poke_interval": 0.01, "timeout": 0.0}
 SPAN = {"start": "", "stream": "s"}
@@ -108,7 +109,7 @@ MORE_TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"object_types": ["custom_object_fields", "activity_type_attributes"]},
     ),
 }
-"""Kinds of tasks of which only the deeper members are changed; their records are read as those of others."""
+"""Kinds of tasks whose records change only in deeper members; other kinds read such records in the same way."""
 
 MEMBERS = ("id", "leadId", "status", "name", "exportId", "batchId", "folder")
 
@@ -137,7 +138,7 @@ def run(name: str, folder: Any, instance: Any) -> None:
         return
     names = [each for each in ("rejects_path", "evidence", "ledger") if each in kind.argument_checks]
     if kind is MarketoTriggerCampaignOperator and "records" not in arguments:
-        names.remove("rejects_path")  # it goes with rows
+        names.remove("rejects_path")  # it needs rows
     if kind is not MarketoGetLeadsOperator or "output_path" in arguments:
         names += ["output_path"] if "output_path" in kind.argument_checks else []
     arguments = arguments | {each: str(folder / each) for each in names}
@@ -191,7 +192,7 @@ def changes_of(record: Any) -> dict[str, Any]:
 @pytest.mark.usefixtures("governed", "variables")
 @pytest.mark.parametrize("name", TASKS)
 def test_every_record_may_lack_anything_or_have_it_of_another_type(name, marketo, tmp_path, monkeypatch):
-    """The task ends with a typed error, or counts what it was not told: another exception fails this test."""
+    """The task ends with a typed error, or counts unknown outcomes: any other exception fails this test."""
     shared = None if name in WRITERS else marketo(leads=10, activities=100)
 
     def attempt(operation: str, change: Any) -> Damage:
@@ -247,7 +248,7 @@ class DeepDamage:
 
 
 def places(value: Any, way: Place = ()) -> Iterator[Place]:
-    """Yield the way to each member of a reply, and to those of the first item of each list."""
+    """Yield the path to each member of a reply, and to those of the first item of each list."""
     steps = list(value) if isinstance(value, dict) else [0] if isinstance(value, list) and value else []
     for step in steps if len(way) < DEEPEST else ():
         yield (*way, step)
@@ -255,7 +256,7 @@ def places(value: Any, way: Place = ()) -> Iterator[Place]:
 
 
 def deep_changes(name: str, seen: dict[str, Any]) -> list[tuple[str, Place, str]]:
-    """Return what can be wrong with a task's replies beside members of records, or a sample of it."""
+    """Return what can be wrong with a task's replies, except members of records, or a sample of it."""
     found = [
         (operation, place, how)
         for operation, body in sorted(seen.items())

@@ -1,4 +1,4 @@
-"""Records of another shape than documented end a task with a sentence, whichever operator reads them."""
+"""A record of an undocumented shape ends the task of any operator with a readable error."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """
 Every operation that must not run twice, with every fault that can happen to it.
 
-Marketo executes each operation at most once, whatever happens to the request, the reply or the process, and however
-often Airflow runs the task again. ``docs/campaigns.md`` has the table of the faults that are tested here.
+Marketo executes each operation at most once, even if the request, the reply or the process is lost, and Airflow runs
+the task again and again. ``docs/campaigns.md`` has the table of the faults that are tested here.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ HTML = ("page.html", b'<p class="mktEditable" id="a">Hi</p>', "text/html")
 
 
 class Place:
-    """What a call is about: an instance, and a name that no other call uses."""
+    """The target of a call: an instance, and a name that no other call uses."""
 
     _numbers = itertools.count()
 
     def __init__(self, simulator: Simulator) -> None:
         self.assets = simulator.instance.store.assets
-        simulator.instance.store.schemas.activities.clear()  # Marketo takes ten types of one's own
+        simulator.instance.store.schemas.activities.clear()  # Marketo allows ten custom types
         self.munchkin_id = simulator.settings.munchkin_id
         self.number = next(self._numbers)
         self.name = f"Name{self.number}"
@@ -261,7 +261,7 @@ KILLS = {"before the call": 0, "after the call": 1, "before the ledger is settle
 
 
 class FreeGovernor:
-    """A governor without limits, which have tests of their own."""
+    """A governor without limits; other tests cover the limits."""
 
     def acquire(self, operation: str, *, hold: float = 0) -> Lease:
         return Lease(operation, 0)
@@ -379,7 +379,7 @@ def test_a_killed_process_does_not_make_it_run_twice(simulator, task, monkeypatc
             run(cleared=cleared)
     assert executed(simulator, operation) - before == executions
     if executions == 0:
-        # A person has looked, and says so by clearing the task.
+        # A person has looked in Marketo, and says so by clearing the task.
         assert run(cleared=True, on_ambiguous="resend")["count"] >= 0
         assert executed(simulator, operation) - before == 1
 
@@ -405,7 +405,7 @@ def _die(monkeypatch: pytest.MonkeyPatch, when: str, operation: str) -> None:
 
 
 def _in_a_process(run: Callable[[], object]) -> int:
-    """Run it in a process of its own; negative is the signal that it died of."""
+    """Run a function in a process of its own; return the exit code, which is negative for a signal."""
     pid = os.fork()
     if pid == 0:
         with suppress(BaseException):

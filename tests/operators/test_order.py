@@ -39,7 +39,7 @@ EXTRACTS: dict[str, dict[str, Any]] = {
 }
 DATABASES = {"leads": "sqlite", "activities": "duckdb"}
 EMPTY = {"leads": 0, "activities": 1}
-"""Tables without rows that a load makes, too. Marketo has twenty such types of activities, and each costs a merge."""
+"""How many empty tables a load also makes. Marketo has twenty such types of activities, and each costs a merge."""
 CONNECT: dict[str, Any] = {"duckdb": duckdb.connect, "sqlite": sqlite3.connect}
 OF_LOADS = {"_marketo_as_of", "_marketo_load", "_synced_at"}
 """Columns that say when a row was read and loaded."""
@@ -48,10 +48,10 @@ OF_LOADS = {"_marketo_as_of", "_marketo_load", "_synced_at"}
 @dataclass(frozen=True)
 class Lake:
     """
-    Where the runs of one order publish, and the database that they load.
+    The folder to which the runs of one order publish, and the database that they load.
 
-    :param folder: of both.
-    :param object_type: what is extracted.
+    :param folder: the folder of both.
+    :param object_type: the type of the extracted objects.
     """
 
     folder: Path
@@ -62,7 +62,7 @@ class Lake:
         Run the tasks of a day.
 
         :param day: from 0.
-        :param run: which run of the day it is: what a backfill makes is another one.
+        :param run: which run of the day it is; a backfill makes another one.
         :param killed: whether the run ends before anything is loaded, and is cleared.
         """
         for _ in range(1 + killed):
@@ -81,7 +81,7 @@ class Lake:
             run_task(load, self._context(day, run))
 
     def _loaded(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Return the manifest with what is loaded: the datasets of the types that are extracted, and one other."""
+        """Return the manifest with the datasets to load: those of the extracted types, and one other."""
         facts = read_manifest(manifest)
         wanted = {f"activity_{name.lower().replace(' ', '_')}" for name in EXTRACTS["activities"]["activity_types"]}
         full = [dataset for dataset in facts.datasets if dataset.name in {"leads", *wanted}]
@@ -96,7 +96,7 @@ class Lake:
         return context
 
     def files(self) -> dict[str, bytes]:
-        """Return the files that readers see, and what is in them."""
+        """Return the files that readers see, with their contents."""
         return {name: (self.folder / "out" / name).read_bytes() for name in data_files(self.folder / "out")}
 
     def tables(self) -> dict[str, list[Any]]:
@@ -157,7 +157,7 @@ def marketo() -> Iterator[Marketo]:
 
 @pytest.fixture(scope="module")
 def expected(marketo, tmp_path_factory) -> dict[str, Lake]:
-    """What is there after the runs of twelve days, one after another."""
+    """The files and tables after the runs of twelve days, one after another."""
     lakes = {name: Lake(tmp_path_factory.mktemp(name), name) for name in EXTRACTS}
     for lake in lakes.values():
         forwards(lake)

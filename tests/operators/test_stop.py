@@ -84,7 +84,7 @@ def test_nothing_is_sent_after_the_call_during_which_a_person_stopped_the_task(
         arguments = arguments | {"source": str(tmp_path / "people.csv")}
     folders = [name for name in ("rejects_path", "evidence", "ledger", "output_path") if name in kind.argument_checks]
     if kind is MarketoTriggerCampaignOperator:
-        folders.remove("rejects_path")  # it goes with rows
+        folders.remove("rejects_path")  # it needs rows
     arguments = arguments | {name: str(tmp_path / name) for name in folders}
     task: Any = kind(task_id="a_task", **arguments)
     answer = HANDLERS[operation]

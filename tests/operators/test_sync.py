@@ -1,4 +1,4 @@
-"""Records through the sync endpoints: each is accounted for, none is in two calls at once."""
+"""Records through the sync endpoints: each is accounted for, and no record is in two calls at once."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_rows_that_marketo_refuses_come_back_as_they_were_given(marketo, tmp_pat
 def test_values_as_they_were_given_that_are_lost_keep_no_task_from_its_account(
     marketo, tmp_path, monkeypatch, caplog, damage
 ):
-    """The rows are in Marketo already: the tables then have what was sent, and the log says so."""
+    """The rows are in Marketo already: the tables then show the sent values, and the log says so."""
     marketo()
     settle = StagedImport.settle
 
@@ -438,7 +438,7 @@ def pass_time(instance, minutes: int) -> None:
 
 
 def existing(instance, tmp_path, object_type: str, *numbers: int) -> dict[str, str]:
-    """Create records half an hour before a task creates others. Returns what names their kind."""
+    """Create records half an hour before a task creates others. Return the arguments that name their kind."""
     how = {"object_type": object_type} | ({"custom_object": "car_c"} if object_type == "custom_objects" else {})
     if object_type == "opportunity_roles":
         opportunity = {"externalOpportunityId": "o", "name": "Deal"}
@@ -471,7 +471,7 @@ def test_records_that_a_killed_try_created_are_accepted_and_those_that_were_ther
     instance = marketo(time_scale=1)
     how = existing(instance, tmp_path, object_type, 0, 310) | {"action": "createOnly", "max_reject_ratio": 1}
     records = [NEW_RECORDS[object_type](number) for number in range(320)]
-    store = DyingStore(3, written=False)  # all calls are through, and nothing has written that down
+    store = DyingStore(3, written=False)  # Marketo has done all calls, and no state says so
     with pytest.raises(DeadError):
         run_import(MarketoSyncOperator, tmp_path, store, records=records, **how)
     pass_time(instance, minutes=1)
@@ -659,7 +659,7 @@ def companies(count: int):
 @pytest.mark.parametrize("written", [True, False], ids=["after the write", "before the write"])
 @pytest.mark.parametrize("at", range(1, 8))
 def test_a_killed_task_sends_the_rest_of_the_same_rows(marketo, tmp_path, governed, monkeypatch, at, written):
-    """Writes: the plan, what ended and what begins around each of three calls, the end, and forgetting it."""
+    """Writes: the plan, what ended and what begins around each of three calls, the end, and the state's removal."""
     monkeypatch.setattr("airflow_provider_marketo.imports.begin.CALLS_PER_CHUNK", 1)
     instance = marketo()
     store = DyingStore(at, written=written)
@@ -689,7 +689,7 @@ def test_leads_that_a_dead_process_was_sending_come_last_and_not_before_marketo_
 
     monkeypatch.setattr("airflow_provider_marketo.imports.sync.SystemClock", Watched)
     instance = marketo()
-    store = DyingStore(3, written=False)  # the first call is through, and that was not written down
+    store = DyingStore(3, written=False)  # Marketo has done the first call, and no state says so
     with pytest.raises(DeadError):
         run_import(MarketoSyncLeadsOperator, tmp_path, store, records=people(900))
     assert counts(run_import(MarketoSyncLeadsOperator, tmp_path, store.survivor(), records=[])) == {"accepted": 900}

@@ -1,4 +1,4 @@
-"""What each kind of task publishes is loaded as it is, without an argument that says what it is."""
+"""The files of each kind of task are loaded without an argument that says what they contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What killed and failed tasks leave behind goes when it is old, and nothing else does."""
+"""Old files that killed and failed tasks left behind are removed, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWNER = "0123456789abcdef"
 
 
 def aged(path, days: float) -> None:
-    """Let everything below a path, and the path itself, be of some days ago."""
+    """Set the times of a path and of everything below it to some days ago."""
     when = time.time() - days * DAY
     for each in [*path.rglob("*"), path]:
         os.utime(each, (when, when))

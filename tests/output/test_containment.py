@@ -1,4 +1,4 @@
-"""Nothing outside of an output folder is read, written or deleted, whatever the name says."""
+"""Nothing outside of an output folder is read, written or deleted, whatever a name contains."""
 
 from __future__ import annotations
 

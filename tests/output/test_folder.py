@@ -209,7 +209,7 @@ def test_a_folders_name_is_literal(tmp_path, name):
 
 
 class Globbing(MemoryFileSystem):  # type: ignore[misc]
-    """As gcsfs and adlfs: what takes several files takes patterns, and a name with ``*`` may be any file."""
+    """Like gcsfs and adlfs: methods for several files take patterns, so a name with ``*`` may match any file."""
 
     def _no_pattern(self, *_: object, **__: object) -> None:
         raise AssertionError("this would read a name as a pattern")
@@ -381,7 +381,7 @@ def test_only_this_user_can_read_a_file_before_it_is_published(tmp_path):
 
 
 def test_a_published_file_and_its_name_are_on_the_disk(tmp_path, monkeypatch):
-    """What a host that loses its power remembers: content that was synced, under names that were synced."""
+    """After a power failure, a host has only synced content under synced names."""
     synced: list[str] = []
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
     renamed = os.replace

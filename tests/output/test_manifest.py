@@ -1,4 +1,4 @@
-"""The manifest comes last, and files that it no longer lists go."""
+"""The manifest is written last, and files that it no longer lists are removed."""
 
 from __future__ import annotations
 

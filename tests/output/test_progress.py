@@ -1,4 +1,4 @@
-"""What a task remembers belongs to one process at a time."""
+"""A task's progress belongs to one process at a time."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_what_another_version_has_stored_is_understood_as_far_as_it_can_be():
 @pytest.mark.parametrize("stored", [{}, [], "", "text", {"fingerprint": 5}, {"fingerprint": "f", "done": 5}])
 @pytest.mark.parametrize("has_store", [True, False], ids=["Airflow's store", "a folder"])
 def test_damaged_progress_is_an_error_and_never_a_first_try(tmp_path, has_store, stored):
-    """As a first try it would start every job, and send every row, once more."""
+    """If the task began as a first try, it would start every job and send every row again."""
     state, folder = StateStore(), OutputFolder(str(tmp_path))
     state.set("a_key", stored)
     folder.write_json("progress.json", stored)

@@ -1,4 +1,4 @@
-"""What killed tasks have left is found, and what running tasks write is not."""
+"""Temporary files of killed tasks are found, and those of running tasks are not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page in Chromium with hostile facts: what it draws is text, and one odd value takes one section."""
+"""The page in Chromium with hostile facts: it draws only text, and an odd value breaks only its own section."""
 
 from __future__ import annotations
 

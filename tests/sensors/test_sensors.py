@@ -453,14 +453,14 @@ def test_after_a_time_without_triggerer_the_task_looks_once_more(marketo):
     ],
 )
 def test_wrong_arguments_are_refused(marketo, sensor, arguments, refused):
-    """Either when the DAG is parsed, or before the wait begins."""
+    """They are refused when the DAG is parsed, or before the wait begins."""
     marketo()
     with pytest.raises((MarketoInvalidRequestError, AirflowFailException), match=refused):
         waits(sensor, "poke", **arguments)
 
 
 def test_a_wrong_address_fails_instead_of_counting_as_deleted(marketo):
-    """610 says that no operation has this address, which a wrong host causes, too."""
+    """610 says that no operation has this address, and a wrong host also causes it."""
     sim = marketo()
     sim.fail("emails.get_by_id", "610", times=10)
     with pytest.raises(AirflowFailException, match=r"Marketo code 610.*Check the connection's host"):

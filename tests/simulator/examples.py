@@ -1,4 +1,4 @@
-"""An example call of every operation: defaults by the name of a parameter, and what single operations need."""
+"""An example call of every operation: default values by parameter name, and values for single operations."""
 
 from __future__ import annotations
 

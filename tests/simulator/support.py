@@ -88,7 +88,7 @@ class Export:
     """
     Bulk export jobs of one kind.
 
-    :param kind: as in the path, such as ``program/members`` or ``customobjects/car_c``.
+    :param kind: kind as in the path, such as ``program/members`` or ``customobjects/car_c``.
     """
 
     def __init__(self, api: Api, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Marketo assets in the simulator: folders, names, drafts, approvals, and a count of what was sent twice."""
+"""Marketo assets in the simulator: folders, names, drafts, approvals, and a count of requests that were sent twice."""
 
 from __future__ import annotations
 

@@ -304,7 +304,7 @@ def test_leads_are_filtered_by_creation_update_or_list(api: Api):
     on_list = rows(leads.content(["id"], {"staticListName": "Newsletter"}))
     everybody = rows(leads.content(["id"], {"smartListId": 5001}))
 
-    # A custom field moves what the filter goes by, and not the date that is shown.
+    # A custom field changes the date that the filter uses, and not the date that is shown.
     assert changed == {"id": "1001", "loyaltyPoints": "77", "updatedAt": "2024-03-12T00:00:00Z"}
     assert [int(row["id"]) for row in on_list] == list(range(1001, 1101, 5))
     assert len(everybody) == 100

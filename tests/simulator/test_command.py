@@ -66,7 +66,7 @@ def test_the_second_line_adds_the_connection_to_an_airflow(process: tuple[subpro
     assert options["--conn-type"] == "marketo"
     assert (options["--conn-host"], options["--conn-login"]) == (where["url"], where["client_id"])
     assert options["--conn-password"] == where["client_secret"]
-    assert json.loads(options["--conn-extra"]) == {"poll_interval": 5}  # a first try waits for no more than its job
+    assert json.loads(options["--conn-extra"]) == {"poll_interval": 5}  # a first try waits only for its job
     assert "--time-scale 60" in started.stdout.readline()
 
 

@@ -143,7 +143,7 @@ def test_odd_parameters_leave_no_traceback(name: str, tmp_path: Path):
     operation, world, worlds = operations.get(name), World(tmp_path), 1
     for call in odd_calls(operation, example(world, name)):
         if outcome(world, operation, call) == "done" and operation.retry != "read" and worlds < MOST_WORLDS:
-            # What the example needs may be gone.
+            # The records that the example needs may be gone.
             world, worlds = World(tmp_path), worlds + 1
             example(world, name)
 

@@ -1,4 +1,4 @@
-"""The journal and IMS of the simulator, called with plain requests: what Adobe's pages say of theirs."""
+"""The journal and IMS of the simulator, called with plain requests: they behave as Adobe's pages say."""
 
 from __future__ import annotations
 

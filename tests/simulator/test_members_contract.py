@@ -130,7 +130,7 @@ def differences(document: Json, schema: Json, value: Any, where: str = "") -> It
 
 
 def fits(row: tuple[str, str, str], name: str, difference: Difference) -> bool:
-    """Tell whether a row of the table covers a difference in the reply of an operation."""
+    """Return whether a row of the table covers a difference in the reply of an operation."""
     pattern, kind, subject = row
     found, where = difference
     return fnmatchcase(name, pattern) and kind == found and fnmatchcase(where, subject.replace("[]", "[[][]]"))
@@ -149,7 +149,7 @@ def body_of(reply: Envelope | Bare) -> Any:
 
 
 def found_in(name: str, folder: Path) -> set[Difference]:
-    """Return the differences in the reply of an operation's example; none for a reply that is not JSON."""
+    """Return the differences in the reply of an operation's example; empty for a reply that is not JSON."""
     world = World(folder)
     reply = world.send(name, example(world, name))
     if not isinstance(reply, (Envelope, Bare)):

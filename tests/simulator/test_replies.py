@@ -1,4 +1,4 @@
-"""Replies have the members that Adobe's have: neither more nor fewer."""
+"""Replies have exactly the members that Adobe's replies have."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def test_a_primary_attribute_keeps_the_api_name_that_it_was_given(api):
     renamed = {"apiName": "heading", "name": "Heading", "dataType": "string"}
     (changed,) = api.done("/rest/v1/activities/external/type/seminar_c.json", {"primaryAttribute": renamed})
     assert changed["primaryAttribute"]["apiName"] == "heading"
-    # The specification requires the type's name in the body, too.
+    # The specification also requires the type's name in the body.
     (changed,) = api.done("/rest/v1/activities/external/type/seminar_c.json", SEMINAR)
     assert changed["primaryAttribute"]["apiName"] == "title_1"
 

@@ -1,4 +1,4 @@
-"""What Adobe's documentation says of Marketo assets, users and data ingestion, sentence by sentence."""
+"""The simulator follows Adobe's documentation of assets, users and data ingestion, sentence by sentence."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def email(api: Api, name: str, template: int = NEWSLETTER, **more: Any) -> int:
     return int(made(api, "emails", name=name, template=template, folder=place(104), **SENDER, **more)["id"])
 
 
-# What is used can neither be unapproved nor deleted
+# Assets in use can neither be unapproved nor deleted
 
 
 def test_a_template_of_a_draft_is_in_use(api):

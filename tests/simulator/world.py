@@ -70,7 +70,7 @@ def encoded(operation: Operation, parameters: Mapping[str, Any], token: str) -> 
     parts: list[tuple[str, Any]] = []
     ingestion = operation.area == "ingestion"
     headers = {"x-mkto-user-token": token} if ingestion else {"authorization": f"Bearer {token}"}
-    # What every caller of the operation sends.
+    # The headers that every caller of the operation sends.
     headers |= {
         name: str(parameter.default)
         for name, parameter in operation.parameters.items()

@@ -1,5 +1,5 @@
 """
-The snippets of the documentation that are run.
+The snippets of the documentation that the tests run.
 
 A snippet is a block of Python followed by what is true after it has run, in a comment that readers of the page do not
 see. A comment before it may prepare what the snippet needs::
@@ -42,7 +42,7 @@ class Snippet(NamedTuple):
     A block of Python on a page.
 
     :param name: page and line.
-    :param given: what is prepared before.
+    :param given: code that prepares what the block needs.
     :param code: the block itself.
     :param then: what is asserted after it has run; empty if the block is not run.
     """
@@ -54,7 +54,7 @@ class Snippet(NamedTuple):
 
     @property
     def has_dag(self) -> bool:
-        """Whether it defines a DAG."""
+        """Whether the snippet defines a DAG."""
         return "DAG(" in self.code
 
 

@@ -49,19 +49,19 @@ TODAY = datetime(2026, 3, 12, 12, tzinfo=timezone.utc)
 """The time in Marketo when a snippet begins: the end of the tests' data."""
 
 DAY = datetime(2026, 3, 2, 12, tzinfo=timezone.utc)
-"""The run of a DAG with a schedule; its data interval ends before."""
+"""The time of the run of a DAG with a schedule. Its data interval ends before it."""
 
 LAKES = ("s3://aws_default@lake", "/tmp/marketo")
-"""What the snippets write to. A folder of the test takes their place."""
+"""Folders to which the snippets write. A folder of the test replaces them."""
 
 HOME = Path(os.environ["AIRFLOW_HOME"])
 
 
 def main(answers: int, time_limit: float) -> None:
     """
-    Run what the input names until it ends.
+    Run the snippets that the input names, until it ends.
 
-    :param answers: number of the open file for the answers.
+    :param answers: file descriptor for the answers.
     :param time_limit: seconds after which the process ends, because a snippet waits in vain. The log
         says where.
     """
@@ -85,7 +85,7 @@ def main(answers: int, time_limit: float) -> None:
 
 
 async def _at_once(trigger: DateTimeTrigger) -> AsyncIterator[TriggerEvent]:
-    """Fire without a wait: time in the simulator runs, and Airflow's trigger knows only this machine's."""
+    """Fire without a wait: Airflow's trigger reads this machine's clock, not the simulator's."""
     yield TriggerEvent(trigger.moment)
 
 
@@ -212,7 +212,7 @@ def _dags(module: Any) -> list[DAG]:
 
 
 def _run_dag(dag: DAG, state: dict[str, str], xcoms: dict[str, Any]) -> None:
-    """Run a DAG: without a logical date if it has no schedule, since its user's runs may have none."""
+    """Run a DAG; if it has no schedule, without a logical date, as a run that a user starts may be."""
     by_hand = dag.timetable.__class__.__name__ == "NullTimetable"
     people = [task.task_id for task in dag.tasks if type(task).__module__.endswith(".hitl")]
     run = dag.test(

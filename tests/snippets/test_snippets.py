@@ -50,7 +50,7 @@ class Runner:
         self._open: ExitStack | None = None
 
     def run(self, snippet: Snippet) -> str | None:
-        """Return what the process and its log say if the snippet failed."""
+        """Return the error and the end of the log if the snippet failed, otherwise None."""
         if self._open is None:
             self._start()
         begin = self._log.stat().st_size
@@ -77,7 +77,7 @@ class Runner:
         }
         self._open = ExitStack()
         self._answers = self._open.enter_context(os.fdopen(reading))
-        self._process = self._open.enter_context(  # its end closes standard input, and waits
+        self._process = self._open.enter_context(  # its exit closes standard input, and waits
             subprocess.Popen(
                 [sys.executable, "-m", "tests.snippets.runner", str(writing), str(TIME_LIMIT)],
                 cwd=ROOT,
@@ -145,6 +145,6 @@ def dag_files() -> Iterator[tuple[str, str]]:
 
 
 def test_no_dag_without_a_schedule_needs_a_logical_date() -> None:
-    """A run that a person or an event starts may have none, and such a template fails."""
+    """A run that a person or an event starts may have no logical date, and then such a template fails."""
     without_date = re.compile(r"schedule=(?:None|\[)")
     assert [name for name, code in dag_files() if without_date.search(code) and NEEDS_A_DATE.search(code)] == []

@@ -40,8 +40,8 @@ class Stream:
     An instance, an output, and runs of a stream between them.
 
     :param sim: the instance.
-    :param output: folder.
-    :param state: Airflow's asset state store; None where the Airflow has none.
+    :param output: folder of the files.
+    :param state: Airflow's asset state store; None if the Airflow has no such store.
     """
 
     def __init__(self, sim: Simulator, output: Path, state: AssetStore | None) -> None:
@@ -60,7 +60,7 @@ class Stream:
         map_index: int = -1,
         **arguments: Any,
     ) -> dict[str, Any]:
-        """One task instance."""
+        """Run one task instance."""
         given = {"output_path": str(self.output), "stream": "s", "file_format": "csv"} | arguments
         task = operator(task_id="a_task", **given)
         ti = SimpleNamespace(
@@ -88,14 +88,14 @@ class Stream:
         return self.run(f"hour {number}", interval=(start, start + HOUR), **arguments)
 
     def happened(self, since: datetime, until: datetime) -> list[str]:
-        """Keys of the activities of a span, of the types that a stream follows unless told otherwise."""
+        """Return the keys of a span's activities, of the given types or those that a stream follows by default."""
         return [str(each.number) for each in self._log(since, until)]
 
     def _log(self, since: datetime, until: datetime) -> Iterator[Activity]:
         return self.sim.instance.store.activities.between(int(since.timestamp()), int(until.timestamp()) - 1)
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return what the manifests list."""
+        """Return the rows of all files that the manifests list."""
         found = []
         for manifest in (self.output / "_marketo/manifests").glob("*.json"):
             for file in json.loads(manifest.read_text())["files"]:
@@ -107,7 +107,7 @@ class Stream:
         return sorted(row["marketoGUID"] for row in self.rows())
 
     def files(self) -> dict[str, bytes]:
-        """The data files and what is in them."""
+        """Return the data files with their contents."""
         found = {str(path.relative_to(self.output)): path for path in self.output.rglob("*") if path.is_file()}
         return {name: path.read_bytes() for name, path in found.items() if not name.startswith("_")}
 

@@ -42,7 +42,7 @@ class Inlets(list):
 
 @pytest.mark.parametrize("events", [list, Inlets])
 def test_what_came_while_the_run_before_was_busy_is_taken_too(variables, events):
-    """Airflow gives a run the first of them only, and starts none for the others."""
+    """Airflow gives a run only the first of several events, and starts no run for the others."""
     everything = events(map(event, "abcd"))
     assert taken(event("a"), later=everything[:1]) == ["a"]
     assert taken(event("b"), run="second", later=everything) == ["b", "c", "d"]
@@ -76,7 +76,7 @@ def test_the_memory_has_an_end(variables, monkeypatch):
 
 @pytest.mark.parametrize("text", ["", "nul", "null", "[]", '"a"', '{"a": "first"}', '{"runs": {"a": 5}}'])
 def test_a_damaged_variable_is_not_taken_for_none(variables, text):
-    """As none, batches that earlier runs have processed would be processed twice."""
+    """If it counted as missing, batches that earlier runs have processed would be processed again."""
     variables["marketo_batches_forms"] = text
     with pytest.raises(MarketoStateError, match=r"Variable marketo_batches_forms is damaged.*Restore it, or delete it"):
         taken(event("a"))

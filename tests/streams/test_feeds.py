@@ -1,4 +1,4 @@
-"""What the rows of each stream look like, in which forms they are written, and what is refused."""
+"""The rows and formats of each stream, and the arguments that are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stream that is read from the journal of Adobe I/O Events, beside what the instance has."""
+"""A stream that is read from the journal of Adobe I/O Events, compared with the instance's activities."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def test_a_forgotten_position_fails_or_is_skipped_as_the_author_says(journal, ca
 
 @pytest.mark.parametrize("silently", [False, True])
 def test_a_quiet_week_is_not_a_gap_for_a_stream_that_has_run_since(journal, silently):
-    """The place is behind the last event, which is forgotten. In the older way Adobe says that nothing is new."""
+    """The position is after the last event, which is forgotten. An older journal then says that nothing is new."""
     stream = journal({"forgets_silently": silently}, activities=0)
     stream._monkeypatch.setattr(stream.sim.instance.store.activities, "by_themselves", lambda *_: ())
     stream.act(2)
@@ -264,7 +264,7 @@ def test_what_does_not_go_together_is_refused_when_the_dag_is_parsed(arguments, 
 
 def test_the_journal_of_another_instance_is_found_out(journal):
     stream = journal({"others": 1.0})
-    stream.sim.instance.journal._instance = "888-AAA-000"  # nothing in it is of the instance that is asked for
+    stream.sim.instance.journal._instance = "888-AAA-000"  # it has no event of the instance that the stream reads
     stream.act(3)
     stream.clock.advance(60)
     stream.connect(munchkin_ids="")
@@ -315,7 +315,7 @@ def test_user_audits_are_a_stream_of_their_own(journal):
 
 
 def test_a_gap_is_filled_by_bulk_extract_and_the_rows_say_so(journal, monkeypatch, caplog):
-    """Each deferral ends the process of the task; the next one begins with what is written down."""
+    """Each deferral ends the process of the task; the next one begins with the stored state."""
     stream = journal()
     stream.hours(2)
     before = set(stream.published())

@@ -1,4 +1,4 @@
-"""A stream run by run: nothing missing, nothing twice, whatever happens to the runs."""
+"""A stream run by run: nothing is missing or twice, even if runs die, repeat or overlap."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ JSONL = {"file_format": "jsonl"}
 
 
 class Killed(BaseException):
-    """As SIGKILL: no clean-up runs."""
+    """Acts as SIGKILL does: no clean-up runs."""
 
 
 def kill_hour_one(followed, monkeypatch, owner, name):
-    """The run of the second hour dies when it calls something."""
+    """Run the second hour, and let it die when it calls a given function."""
 
     def killed(*_, **__):
         raise Killed
@@ -307,7 +307,7 @@ def test_an_output_that_moves_between_two_runs_publishes_nothing_twice(stream, t
 
 
 def test_keys_that_are_not_where_the_stream_wrote_them_are_an_error_with_a_way_out(stream):
-    """As on two workers whose disks are not shared: the position is global, and the keys are not."""
+    """Two workers that share no disk cause it: the position is global, and the keys are not."""
     followed, lookback = stream(), {"lookback": timedelta(hours=1)}
     followed.hour(0, **lookback, **JSONL)
     shutil.rmtree(followed.output)
@@ -326,7 +326,7 @@ def test_streams_with_similar_names_have_positions_of_their_own(stream, variable
     followed = stream(has_asset_store=False)
     found = [followed.hour(0, stream=name, output_path=str(tmp_path / f"{at}")) for at, name in enumerate(names)]
     assert found[0]["rows"] == found[1]["rows"] > 0
-    # What Airflow's API, in whose paths the names stand, and a database that ignores case and blanks make of them.
+    # The names as Airflow stores them: they stand in paths of its API, and a database may ignore case and blanks.
     stored = {unquote(urlsplit(f"/variables/{name}").path).casefold().rstrip() for name in variables}
     assert len(stored) == 2
 
@@ -422,13 +422,13 @@ def test_a_spent_quota_fails_at_once_if_told_to(stream):
 
 
 DAMAGED = ["", '{"time": "2026-', "null", "{}"]
-"""What a truncated copy, a full disk or a person's edit leaves."""
+"""Texts that a truncated copy, a full disk or a person's edit leaves."""
 
 
 @pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 @pytest.mark.parametrize("place", ["Variable", "copy", "range of the run"])
 def test_a_damaged_position_stops_the_stream_by_name_and_is_never_taken_for_none(stream, variables, place, text):
-    """As none, the stream would begin again at its start, and publish everything twice."""
+    """If it counted as missing, the stream would begin again at its start and publish everything twice."""
     followed = stream(has_asset_store=False)
     followed.hour(0, **JSONL)
     before = followed.published()
@@ -484,7 +484,7 @@ def test_a_stream_on_a_disk_that_is_not_shared_stops_before_it_publishes_elsewhe
 
 
 def test_a_page_that_does_not_say_whether_there_are_more_is_followed(stream, monkeypatch):
-    """It has a token for the next page. Only ``moreResult: false`` is the end of the feed."""
+    """The page has a token for the next page. Only ``moreResult: false`` is the end of the feed."""
     followed, parse = stream(), answer.parse_json
     left_out = []
 

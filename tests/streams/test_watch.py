@@ -1,4 +1,4 @@
-"""A watcher that crashes at any moment: nothing is missed, and what comes twice comes under the same batch id."""
+"""A watcher that crashes at any moment misses nothing, and repeats a batch only under the same batch id."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=200, help="how many runs; default 200")
     parser.add_argument("--seed", type=int, help="seed of the first run; the others follow it. Default: a fresh one")
     parser.add_argument("--workers", type=int, default=2, help="runs at a time; default 2")
-    parser.add_argument("--kills", type=int, help="kill tasks and components of a real Airflow instead, so many times")
-    parser.add_argument("--executor", choices=(LOCAL, CELERY), default=LOCAL, help="of that Airflow; default local")
+    parser.add_argument("--kills", type=int, help="kill a real Airflow's tasks and components instead, N times")
+    parser.add_argument("--executor", choices=(LOCAL, CELERY), default=LOCAL, help="its executor; default local")
     parser.add_argument("--verbose", action="store_true", help="print each run, with its faults and tries")
     arguments = parser.parse_args()
     if arguments.kills is not None:

@@ -1,4 +1,4 @@
-"""The worker's clock, which jumps while a task runs, and the waits of hours and days, which a run passes over."""
+"""The worker's clock, which jumps while a task runs, and the waits of hours and days, which a run skips."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.triggers.bulk_job import MarketoBulkJobTrigger
 
 STEPS = (-8 * 86_400, -86_400, -3_600, -90, -1, 1, 90, 3_600, 86_400, 8 * 86_400)
-"""Seconds by which a clock is put right, or wrong."""
+"""Seconds by which a clock steps."""
 
 COUNTS = (0, 0, 1, 3)
 AMONG = 100
-"""Operations of the task's surroundings at which a step may happen."""
+"""A step happens at one of the first operations of the task's surroundings; this is their number."""
 
 
 class WorkerClock:
     """
     The clock of the worker's host.
 
-    :param chance: of the run; it chooses when the clock steps, and how far.
+    :param chance: the run's random numbers; they choose when the clock steps, and how far.
     """
 
     def __init__(self, chance: random.Random) -> None:
@@ -42,7 +42,7 @@ class WorkerClock:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Let this process read this clock; monotonic clocks stay what they are."""
+        """Let this process read this clock; monotonic clocks do not change."""
         with time_machine.travel(datetime.now(timezone.utc), tick=True) as self._shown:
             yield
 
@@ -51,7 +51,7 @@ class WorkerClock:
         self._operations = 0
 
     def hold(self) -> None:
-        """Make no step: behind one, a task whose job never ends would wait for as long as the step."""
+        """Make no step: after one, a task whose job never ends would wait for as long as the step."""
         self._steps.clear()
 
     def operation(self) -> None:
@@ -62,7 +62,7 @@ class WorkerClock:
             self._shown.shift(step)
 
     def sit_out(self, trigger: Any) -> None:
-        """Pass over a wait that a trigger would sit out."""
+        """Skip a wait of a trigger: advance the clocks to its end."""
         if isinstance(trigger, DateTimeTrigger):
             until: datetime = trigger.moment
         elif isinstance(trigger, MarketoBulkJobTrigger) and trigger.until is not None:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 CODES = ("600", "601", "602", "604", "606", "607", "608", "611", "614", "615", "713", "719")
-"""What a later try can heal, if only on the next day."""
+"""Errors that a later try can overcome, some of them only on the next day."""
 
 PERMANENT = ("603", "605", "609", "610", "612", "702", "709", "1003", "1006", "1013", "1035")
-"""What a person has to mend, before the task is cleared. A sender rejects the rows instead: only readers meet them."""
+"""Errors that a person has to mend before clearing the task. Only readers meet them: a sender rejects the rows."""
 
 STATUSES = (500, 502, 503, 504)
 PAGES = (
@@ -18,7 +18,7 @@ PAGES = (
     *('{"success":false}', '{"success":false,"errors":[]}', '{"success":false,"errors":[{"code":null}]}'),
     *('{"success":false,"errors":"611"}', '{"success":"no","result":[]}', '{"success":null,"result":[]}'),
 )
-"""What may come in place of an answer. None of them claims a success: that would be a lie, which no check can find."""
+"""Replies that may replace an answer. None claims a success, because no check could find such a lie."""
 
 SUCCESSES = (
     *('{"success":true,"result":{}}', '{"success":true,"result":[{}]}', '{"success":true,"result":[null]}'),
@@ -59,7 +59,7 @@ def faults_of(chance: random.Random, operations: Sequence[str], *, reads: bool) 
     """
     Choose faults for the calls of a job.
 
-    :param chance: the run's.
+    :param chance: the run's random numbers.
     :param operations: names in the catalogue that the job calls.
     :param reads: whether the job changes nothing in Marketo.
     :return: faults, as the simulator's ``fail`` takes them.
@@ -68,7 +68,7 @@ def faults_of(chance: random.Random, operations: Sequence[str], *, reads: bool) 
 
 
 def is_stuck(faults: Sequence[dict[str, Any]]) -> bool:
-    """Return whether a job never ends, so that its task has to lose patience."""
+    """Return whether a job never ends, so that its task has to give up."""
     return any(fault.get("job") == "stuck" for fault in faults)
 
 
@@ -103,4 +103,4 @@ _OF_ACTIONS: Mapping[str, dict[str, int]] = {
     "enqueue_job": {"job": 40, "refused": 10},
     "import": {"job": 40, "full": 10},
 }
-"""The same for what only some operations meet."""
+"""The same for faults that only some operations meet."""

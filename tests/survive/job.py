@@ -1,5 +1,5 @@
 """
-What the jobs that survive faults have in common, and their independent checks.
+The base of the jobs that survive faults, and their independent checks.
 
 A check compares what was published, loaded or sent with what the simulator holds. It never asks the provider.
 """
@@ -24,11 +24,11 @@ from tests.survive.trouble import AIRFLOW, BUCKET, DISK, SCHEME
 FIRST_LEAD, LEADS = 1001, 500
 POLL = 0.05
 PATIENT, HURRIED = timedelta(days=30), timedelta(seconds=1)
-"""How long a task waits for Marketo's jobs. It hurries where a job never ends."""
+"""How long a task waits for Marketo's jobs. It hurries if a job never ends."""
 
 LOST, DOUBLED, ORPHANED, WRONG = "lost", "doubled", "orphaned", "wrong"
 IN_BUCKET = 0.4
-"""Part of the runs whose files are objects of a store."""
+"""Share of the runs whose files are objects of a store."""
 
 
 class Job(ABC):
@@ -36,14 +36,14 @@ class Job(ABC):
     A task that a run tries until it succeeds.
 
     :param marketo: the instance.
-    :param folder: of the run.
-    :param chance: the run's.
+    :param folder: the folder of the run.
+    :param chance: the run's random numbers.
     """
 
     operations: ClassVar[Sequence[str]]
     more_places: ClassVar[Sequence[str]] = ()
     reads: ClassVar[bool] = False
-    """Whether it changes nothing in Marketo."""
+    """Whether the job changes nothing in Marketo."""
     once: ClassVar[bool] = False
     """Whether a try may end with an outcome that a person has to find out."""
 
@@ -57,21 +57,21 @@ class Job(ABC):
 
     @property
     def places(self) -> Sequence[str]:
-        """Where the task does something that may fail, beside Marketo."""
+        """The places besides Marketo where the task's operations may fail."""
         return (DISK, AIRFLOW, *([BUCKET] if self.in_bucket else []), *self.more_places)
 
-    def prepare(self, context: dict[str, Any]) -> None:  # noqa: B027 - most jobs have none
+    def prepare(self, context: dict[str, Any]) -> None:  # noqa: B027 - most jobs need no preparation
         """
         Do what other tasks have done before, without faults.
 
-        :param context: of a task of an earlier run.
+        :param context: the context of a task of an earlier run.
         """
 
     def wait_for_others(self) -> None:  # noqa: B027 - most jobs are alone
         """Wait for the tasks that run at the same time."""
 
     def end_faults(self) -> None:
-        """Let Marketo work as it should, also on the jobs that it has left lying."""
+        """Let Marketo work without faults, and also complete its stuck jobs."""
         self.marketo.clear_faults()
         self.patience = PATIENT
         with self.marketo.instance.lock:
@@ -79,12 +79,12 @@ class Job(ABC):
                 each.fate = None if each.fate == "stuck" else each.fate
 
     def url(self, name: str) -> str:
-        """Return what the task calls a folder of the run."""
+        """Return the path or URL by which the task knows a folder of the run."""
         return f"{SCHEME}://{self.folder / name}" if self.in_bucket else str(self.folder / name)
 
     @property
     def store(self) -> Any:
-        """What the simulated instance holds."""
+        """The records that the simulated instance holds."""
         return self.marketo.instance.store
 
     @abstractmethod
@@ -94,9 +94,9 @@ class Job(ABC):
     @abstractmethod
     def check(self, result: Any) -> Iterable[tuple[str, str]]:
         """
-        Yield what is not as it should be, as one of the words above and a text.
+        Yield each problem: one of the words above, such as ``lost``, and a text.
 
-        :param result: of the task; None if no try succeeded.
+        :param result: the result of the task; None if no try succeeded.
         """
 
     def orphans(self) -> Iterable[tuple[str, str]]:
@@ -123,7 +123,7 @@ def keys(folder: Path, column: str) -> list[Any]:
 
 
 def differences(wanted: Counter[Any], found: Counter[Any]) -> Iterable[tuple[str, str]]:
-    """Yield how many are missing, too many, or not wanted at all."""
+    """Yield how many keys are missing, are there twice, or are unwanted."""
     missing, surplus = wanted - found, found - wanted
     if missing:
         yield LOST, f"{sum(missing.values())} of {sum(wanted.values())} are missing, such as {next(iter(missing))}"

@@ -55,12 +55,12 @@ BLOCK_TIME = 0.2
 """Seconds in which a block of a file has to arrive."""
 
 BEFORE_3_3 = 0.3
-"""Part of the runs on an Airflow without state stores."""
+"""Share of the runs on an Airflow without state stores."""
 
 HUNG = "hung"
 
 TOO_SOON = "asked for more often than states change"
-"""No violation here: the waits between calls and between tries are passed over."""
+"""No violation here: the waits between calls and between tries are skipped."""
 
 _MAY_HAVE_RUN = ("it is unknown whether", "may or may not be in Marketo")
 
@@ -71,9 +71,9 @@ class Outcome:
     How a run ended.
 
     :param seed: replays it.
-    :param job: what it was.
-    :param trouble: what failed beside Marketo.
-    :param faults: that were set.
+    :param job: name of the job.
+    :param trouble: what failed besides Marketo.
+    :param faults: faults that were set.
     :param problems: what is wrong: one of the words of :mod:`tests.survive.jobs` and a text.
     :param log: how each try ended.
     """
@@ -180,13 +180,13 @@ def run(seed: int) -> Outcome:
 
 
 class HungError(BaseException):
-    """A task goes on for too long. It is no Exception: nothing may handle it."""
+    """A task runs for too long. This is not an Exception, so that no code handles it."""
 
 
 @contextmanager
 def _at_most(seconds: float) -> Iterator[None]:
     """
-    Limit the time of what the main thread does.
+    Limit the time of the main thread's work.
 
     :raises HungError: the time is over.
     """
@@ -243,7 +243,7 @@ def _until_success(job: Job, trouble: Trouble, outcome: Outcome, context: dict[s
 
 
 def _processes_of(job: Job) -> Callable[[], Any]:
-    """Return what makes a new operator for each process of a task."""
+    """Return a function that makes a new operator for each process of a task."""
 
     def make() -> Any:
         return job.operator()

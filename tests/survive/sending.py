@@ -23,7 +23,7 @@ CUSTOM_TYPE, CUSTOM_TYPE_ID = "attendedEvent_c", 100_001
 
 
 class Rows(Job):
-    """What sends rows, with an account of each."""
+    """A job that sends rows and accounts for each."""
 
     count = 0
 
@@ -113,7 +113,7 @@ class Mirror(Job):
 
 
 class Once(Job):
-    """What must not run twice, with a ledger."""
+    """A job whose requests must not run twice, with a ledger."""
 
     once = True
 

@@ -1,5 +1,5 @@
 """
-What a task's own host and Airflow can do to it: disks, object stores, Airflow's API and databases that fail.
+Failures around a task: its disk, its object store, Airflow's API and its databases fail.
 
 Each place counts its operations, and :class:`Trouble` decides which of them fail, or are the last of the process.
 """
@@ -38,11 +38,11 @@ from tests.variables import Airflow
 
 NOWHERE, DISK, BUCKET, AIRFLOW, DATABASE = "nowhere", "disk", "bucket", "airflow", "database"
 FIRST: Mapping[str, int] = {DISK: 60, BUCKET: 25, AIRFLOW: 25, DATABASE: 60}
-"""Among how many operations of a place the first one is that fails."""
+"""The first operation that fails at a place is among this many."""
 
 IN_A_ROW = (1, 1, 1, 2, 5, 10_000)
 DEADLY = 0.4
-"""Part of the troubles that end the process."""
+"""Share of the troubles that end the process."""
 
 SCHEME = "bucket"
 TASK_INSTANCE, EARLIER_INSTANCE = UUID(int=19), UUID(int=18)
@@ -56,18 +56,18 @@ _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
 class DeadError(BaseException):
-    """The process died. It is no Exception: nothing may handle it."""
+    """The process died. This is not an Exception, so that no code handles it."""
 
 
 class Trouble:
     """
-    What fails, and when.
+    The operations that fail, and when they fail.
 
-    :param place: whose operations fail.
-    :param error: returns what one of them raises.
+    :param place: the place whose operations fail.
+    :param error: returns the error that a failing operation raises.
     :param first: number of the first one that fails, from 1.
     :param in_a_row: how many fail.
-    :param done: whether they take place although they fail, as if the reply was lost.
+    :param done: whether they are executed although they fail, as if only the reply was lost.
     """
 
     def __init__(
@@ -138,10 +138,10 @@ def _is_elsewhere() -> bool:
 
 def trouble_of(chance: Any, places: Sequence[str]) -> Trouble:
     """
-    Choose what fails beside Marketo.
+    Choose what fails besides Marketo.
 
-    :param chance: the run's.
-    :param places: where the job does something.
+    :param chance: the run's random numbers.
+    :param places: places in which the job does something.
     """
     place = chance.choice((NOWHERE, *places))
     how = {"first": chance.randrange(FIRST.get(place, 1)) + 1, "done": place != DISK and chance.random() < 0.5}
@@ -165,7 +165,7 @@ def _s3_error(given: tuple[str, int]) -> BaseException:
 
 
 def airflow_error(status: int | None) -> AirflowRuntimeError:
-    """Return what a task gets whose supervisor was told so by the API server."""
+    """Return the error that a task gets if its supervisor got this answer from the API server."""
     detail = {"status_code": status, "message": "Server returned error"}
     return AirflowRuntimeError(comms.ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail=detail))
 
@@ -180,7 +180,7 @@ _ERRORS: Mapping[str, Callable[[Any], BaseException]] = {
 
 
 class _BrokenError(Exception):
-    """A database failed. Each driver has a word of its own for it."""
+    """A database failed. Each driver has an error class of its own for it."""
 
 
 _DRIVER_ERRORS: Mapping[str, type[Exception]] = {"duckdb": duckdb.IOException, "sqlite": sqlite3.OperationalError}
@@ -291,7 +291,7 @@ def in_trouble(trouble: Trouble, folder: Path) -> Iterator[AirflowApi]:
     Let a task's surroundings fail.
 
     :param trouble: what fails.
-    :param folder: the run's: everything that the task writes is below it, its temporary files, too.
+    :param folder: the run's folder. Everything that the task writes is below it, including temporary files.
     """
     temporary = folder / "tmp"
     temporary.mkdir()

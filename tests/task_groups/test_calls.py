@@ -23,8 +23,8 @@ AT_ONCE = {"time_scale": 1.0, "job_seconds": 0.0, "job_seconds_per_mb": 0.0, "st
 
 RUNS = {"scheduled__1": (50, 2), "scheduled__2": (44, 1)}
 """
-Calls of each run that are not about export jobs: what its pages need. A new listing or a new task changes them. The
-second number are those of the list of programs, which two tasks read: its pages and an empty one, or an empty one.
+Calls of each run that are not about export jobs. A new listing or a new task changes them. The second number counts the
+calls for the list of programs, which two tasks read: its pages and an empty page, or only an empty page.
 """
 
 

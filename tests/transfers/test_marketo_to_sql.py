@@ -1,4 +1,4 @@
-"""From a Marketo to the tables of a database, through the tasks that authors write."""
+"""Load Marketo's data into the tables of a database, with the tasks that authors write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a database to Marketo, with real databases."""
+"""Send rows of real databases to Marketo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watcher's trigger: at least once, with Airflow's word that an event is stored where it gives it."""
+"""The watcher's trigger: at least once; it waits until Airflow has stored an event, if Airflow reports that."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def variables(monkeypatch):
 
 @pytest.fixture
 def without_threads(monkeypatch):
-    """So that a virtual clock, which knows nothing of threads, stands still while something is done."""
+    """Run threads' work on the event loop, so that the virtual clock stands still meanwhile."""
 
     async def at_once(call):
         return call()
@@ -191,7 +191,7 @@ def test_a_place_in_the_feed_that_marketo_no_longer_accepts_is_found_again_by_it
 
 
 def test_two_watchers_of_one_stream_hand_over_the_same_batches(marketo, variables, without_threads):
-    """It happens when a DAG file changes, or when a triggerer that seemed dead is alive."""
+    """There are two when a DAG file changes, or when a triggerer that seemed dead is alive."""
     sim = marketo(activities=0)
     batches: dict[str, set[str]] = {}
 
@@ -312,7 +312,7 @@ def test_a_watcher_is_made_again_from_what_airflow_stores(asset_ids):
 
 @pytest.mark.parametrize("text", ["", "nul", "null", "[]", "{}", '{"instance": 5, "pending": null, "seen": []}'])
 def test_a_watcher_does_not_begin_again_over_a_damaged_position(marketo, variables, without_threads, caplog, text):
-    """As none, it would hand over what the DAG has processed, or skip what no DAG has seen."""
+    """If the position counted as missing, it would repeat processed activities or skip unseen ones."""
     marketo(activities=0)
     variables[VARIABLE] = text
 

@@ -75,7 +75,7 @@ def event_of(waiting: MarketoBulkJobTrigger) -> dict:
 
 
 def jobs_from_event(event: dict) -> dict[str, ExportJob]:
-    """What the task makes of the event."""
+    """Return the jobs that the task reads from the event."""
     return {job["export_id"]: ExportJob(**job) for job in found_from(event)["jobs"]}
 
 

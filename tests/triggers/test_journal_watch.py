@@ -21,7 +21,7 @@ __all__ = ["marketo", "variables"]
 
 @pytest.fixture
 def journal(marketo, variables, monkeypatch, tmp_path):
-    """Starts an instance with a journal, and counts what its watchers handed over."""
+    """Return a function that starts an instance with a journal, and a connection to the journal."""
     monkeypatch.setattr("airflow_provider_marketo.hooks.adobe_events.governor_folder", lambda: tmp_path)
 
     def start(**manner):
@@ -88,7 +88,7 @@ def test_watchers_go_by_the_event_where_marketo_cannot_be_asked(journal, variabl
 
 
 def test_ten_triggerers_die_and_nothing_is_missed_or_comes_twice(journal, variables):
-    """Each dies at any moment: while it looks, while it hands over, or before Airflow has stored the batch."""
+    """Each dies at any moment: while it looks, while it sends a batch, or before Airflow has stored the batch."""
     sim = journal(duplicates=0.3, wrapping="mixed", page=3)
     chance = random.Random(4)
 
@@ -141,7 +141,7 @@ def test_watchers_of_a_journal_share_their_looks(journal, variables):
 
 
 def after_a_gap(sim, variables, monkeypatch, days=8, ago=3600, remembered=(), **arguments):
-    """Return a fill that only the feed still has, one that the journal has, too, and the batch of the next watcher."""
+    """Return a fill that only the feed has, one that the journal also has, and the batch of the next watcher."""
     asyncio.run(next_batch(sim, variables, {}))
     state = json.loads(variables[VARIABLE])
     now = datetime.now(timezone.utc)
@@ -149,7 +149,7 @@ def after_a_gap(sim, variables, monkeypatch, days=8, ago=3600, remembered=(), **
     monkeypatch.setenv("AIRFLOW_CONN_ADOBE", sim.adobe_connection())
     missing = sim.instance.store.activities.add(sim.instance.now - ago, 1005, types.FILL_OUT_FORM)
     sim.journal.settle()
-    sim.journal._arrived[0] -= 8 * 86_400  # it arrived long ago, and so the place behind it is forgotten
+    sim.journal._arrived[0] -= 8 * 86_400  # it arrived long ago, so the place after it is forgotten
     place, link = sim.journal_url.removeprefix(sim.url), f"?since={sim.journal.position(1)}"
     seen = [*state["pending"]["activities"], *remembered]
     state |= {"seen": seen, "pending": None, "journal": place, "link": place + link}
@@ -160,7 +160,7 @@ def after_a_gap(sim, variables, monkeypatch, days=8, ago=3600, remembered=(), **
 
 
 SILENT = pytest.mark.parametrize("silently", [False, True])
-"""Whether Adobe says 410 of a position that it has forgotten, or 204 as it once did."""
+"""Whether Adobe answers a forgotten position with 410, or silently with 204, as it once did."""
 
 
 @SILENT
@@ -241,7 +241,7 @@ def test_a_watcher_may_move_from_the_feed_to_the_journal(journal, variables):
 
 
 def test_what_the_feed_has_shown_is_left_out_when_the_journal_gets_it_late(journal, variables):
-    """The feed has shown what happened an hour ago, and remembers only what it may show again."""
+    """The feed has already shown the activity of an hour ago."""
     sim = journal()
     hour_ago = iso(datetime.now(timezone.utc) - timedelta(hours=2))
 

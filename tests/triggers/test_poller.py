@@ -17,7 +17,7 @@ from tests.support import in_virtual_time
 
 
 class Answers:
-    """Answers looks from a script: one entry a look, the last one for ever."""
+    """Answers looks from a script: one entry per look, and after the last entry always that one."""
 
     def __init__(self, *script) -> None:
         self.script = list(script)

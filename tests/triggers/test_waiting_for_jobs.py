@@ -14,7 +14,7 @@ from airflow_provider_marketo.triggers.poller import wait_for_answer
 
 
 class JobList:
-    """Answers looks from a script: one entry a look, the last one for ever."""
+    """Answers looks from a script: one entry per look, and after the last entry always that one."""
 
     def __init__(self, *script: dict[str, str] | MarketoError) -> None:
         self.script = list(script)

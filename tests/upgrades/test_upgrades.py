@@ -64,7 +64,7 @@ class World:
         return task_context(self.store, max_tries=3)
 
     def submitted(self) -> dict[str, int]:
-        """Return how often the instance ran what begins something."""
+        """Return how often the instance ran each operation that submits something."""
         begun = ("create_job", "enqueue_job", "import", "request", "add_custom_activities")
         return {name: n for name, n in self.marketo.report().executed.items() if name.rpartition(".")[2] in begun}
 
@@ -77,7 +77,7 @@ class Case:
     :param begin: begins it, and returns what waits in the triggerer, if anything does.
     :param submit: submits the same again to another instance, and returns its id there.
     :param end: ends the task under this release, and checks the result.
-    :param stops: what the task ends with, if a person has to decide.
+    :param stops: the error with which the task ends, if a person has to decide.
     """
 
     begin: Callable[[World], TaskDeferred | None]
@@ -190,7 +190,7 @@ def lose_campaign(world: World) -> None:
 
 
 def nothing_more(world: World) -> None:
-    """What ran in the instance of that time is not in this one, where it must not run."""
+    """Submit nothing: the instance of that time ran the request, and it must not run again."""
 
 
 def end_sent_campaign(world: World, waiting: dict[str, Any] | None) -> None:
@@ -204,7 +204,7 @@ def end_lost_campaign(world: World, waiting: dict[str, Any] | None) -> None:
 
 TODAY = datetime.now(timezone.utc).date()
 DAYS = {"{first}": TODAY - timedelta(days=20), "{second}": TODAY - timedelta(days=10), "{third}": TODAY}
-"""Where a stream begins, and where its two runs end: Marketo keeps activities for 90 days."""
+"""The days on which a stream begins and on which its two runs end: Marketo keeps activities for 90 days."""
 
 
 def a_stream(world: World, end: str) -> Any:
@@ -251,7 +251,7 @@ def changed(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def inserted(text: Any, known: dict[str, Any]) -> Any:
-    """Return a value with what differs from run to run in the place of its name."""
+    """Return a value in which known texts are replaced, such as names by the values of this run."""
     for name, value in known.items():
         if text == name:
             return value
@@ -270,7 +270,7 @@ def world(marketo, airflow_variables, monkeypatch, tmp_path) -> World:
 
 
 def write(world: World, name: str, waiting: TaskDeferred | None) -> None:
-    """Write what the task has stored, with names in the place of what differs from run to run."""
+    """Write what the task has stored, with names instead of the values that differ from run to run."""
     out = world.folder / "out"
     files = {
         str(path.relative_to(out)): path.read_bytes().decode("latin-1") for path in out.rglob("*") if path.is_file()
@@ -287,7 +287,7 @@ def write(world: World, name: str, waiting: TaskDeferred | None) -> None:
     place = HERE / str(WRITTEN) / f"{name}.json"
     place.parent.mkdir(exist_ok=True)
     if world.store.values:
-        known[socket.gethostname()] = "{host}"  # in files it stands in quotes: a short name may be in any word
+        known[socket.gethostname()] = "{host}"  # files have it in quotes, because a word may contain a short name
     told = changed(json.loads(json.dumps(facts)), lambda value: inserted(value, known))
     place.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
 
@@ -353,7 +353,7 @@ GOVERNOR = (
     '"probes":{"calls":"a"},"queues":{"export":{"job":1300.0}},"claims":{"usage":1060.0},"day_ends":1800000000.0,'
     '"used":4711,"extracts_end":45000,"calls_of":{"a_dag":12},"unknown":false,"alone_until":0.0,"back":["c"]}'
 )
-"""What 0.1.0rc1 stores of an instance's limits. It has no version: members that are unknown refuse the whole."""
+"""What 0.1.0rc1 stores of an instance's limits. It has no version: a text with an unknown member is refused."""
 
 
 def test_the_limits_of_an_instance_are_read_as_0_1_0rc1_stored_them():

@@ -1,4 +1,4 @@
-"""Every test here runs on every engine that runs on this machine: the contract of an engine."""
+"""The contract of an engine: every test here runs on each engine that this machine can run."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Database:
     A database that runs the contract of an engine.
 
     :param connection: returns an Airflow connection as text, given a folder.
-    :param marks: of its tests.
-    :param server: the fixture that runs it, in place of ``--services``.
+    :param marks: marks of its tests.
+    :param server: the fixture that runs it, instead of ``--services``.
     :param shared: whether several tests use it, one after the other.
     """
 
@@ -151,9 +151,10 @@ class Warehouse:
 
     def contents(self):
         """
-        Return all tables and what they say.
+        Return the rows of all tables.
 
-        Where definitions commit, a load that breaks off may leave empty tables and columns. They are ignored.
+        If the database commits definitions, a load that breaks off may leave empty tables and columns. They are
+        ignored.
         """
         if not self.engine.definitions_commit:
             return {table: self.rows(table) for table in self.tables()}
@@ -214,7 +215,7 @@ def make_warehouse(request, tmp_path, monkeypatch):
         each.engine.close()
 
 
-# What these import is in the environment of ``dev.py test --previews`` alone.
+# Only the environment of ``dev.py test --previews`` has the packages that these import.
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What a preview engine sends is written down statement by statement, is SQL of its database, and is announced."""
+"""A preview engine's statements are stored in a file, are its database's SQL, and each load says it is a preview."""
 
 from __future__ import annotations
 

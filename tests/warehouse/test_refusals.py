@@ -1,4 +1,4 @@
-"""What a database refuses or breaks off is an error with a way out, and nothing of the load remains."""
+"""If a database refuses or breaks off a load, the error has a remedy, and nothing of the load remains."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ def load_killed(warehouse, manifest, number: int) -> bool:
     """
     Load in a process of its own, which SIGKILL ends after a statement.
 
-    :param number: of the statement, from 0.
+    :param number: the number of the statement, from 0.
     :return: whether it was killed; otherwise the load has fewer statements.
     """
     engine_class = type(warehouse.engine)
@@ -256,7 +256,7 @@ def test_a_load_that_is_killed_at_a_statement_changes_all_or_nothing_and_is_whol
 
 
 def test_to_undo_a_transaction_of_a_connection_that_is_gone_is_not_an_error(make_warehouse):
-    """The load then ends with what went wrong, and not with what could not be undone."""
+    """The load then ends with the first error, and not with the error of the rollback."""
     engine = make_warehouse().connect()
     engine.begin()
     engine.close()

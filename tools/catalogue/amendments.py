@@ -1,9 +1,9 @@
 """
-What the catalogue says of parameters that Adobe's OpenAPI files do not say, or say wrongly.
+Facts about parameters that Adobe's OpenAPI files lack or state wrongly.
 
-Rows of operation (shell pattern), parameter (with ``.member`` and ``[]`` for what lies inside), and what is changed:
-members of its compact schema, None taking one away. DROP takes the parameter away. They apply in order, and a row that
-fits nothing is an error.
+A row has an operation (shell pattern), a parameter (with ``.member`` and ``[]`` for members inside), and the changed
+members of its compact schema. None removes a member, DROP removes the parameter. Rows apply in order, and a row that
+matches nothing is an error.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ SERVER_TIMEOUT: tuple[tuple[str, int], ...] = (
     ("named_accounts.*", 30),
     ("custom_objects.*", 30),
 )
-"""Seconds after which Marketo gives up. Assets have 300; what is not documented is taken as 60."""
+"""Seconds after which Marketo gives up. Assets have 300; undocumented operations count as 60."""
 
 ASSET_TIMEOUT = 300
 OTHER_TIMEOUT = 60
@@ -97,7 +97,7 @@ REPLY: Table = (
     ("bulk_import_*.get_failures", "file"),
     ("bulk_import_*.get_warnings", "file"),
 )
-"""What comes back where it is not Marketo's envelope of ``success``, ``result`` and ``errors``."""
+"""Replies that are not Marketo's envelope of ``success``, ``result`` and ``errors``."""
 
 PERMISSION_SPELLINGS = {
     "Read-Asset": "Read-Only Assets",
@@ -109,14 +109,14 @@ PERMISSION_SPELLINGS = {
     "Read Write Redirect Rules": "Read-Write Redirect Rules",
     "Read-Write Named Opportunity": "Read-Write Opportunity",
 }
-"""As the role editor spells them."""
+"""Permissions, as the role editor spells them."""
 
 PERMISSIONS: dict[str, list[str]] = {
     "landing_pages.get_variables": ["Read-Only Assets", "Read-Write Assets"],
 }
-"""Where the files name none."""
+"""Permissions of operations for which the files name none."""
 
 PATHS = {
     "email_templates.get_content_by_id": "/rest/asset/v1/emailTemplate/{id}/content.json",
 }
-"""Where the files have another."""
+"""Paths of operations for which the files have another path."""

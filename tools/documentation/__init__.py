@@ -40,7 +40,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
 _GENERATED = re.compile(r"^<!-- generated: ([\w ]+) -->$", re.MULTILINE)
 _FILE = re.compile(r"^<!-- file: (\w+\.md) -->$", re.MULTILINE)
 _TEST = re.compile(r"^<!-- (?:given|then)\n.*?-->\n", re.MULTILINE | re.DOTALL)
-"""What the tests prepare for a snippet, and assert of it."""
+"""Comments with code that tests run before and after a snippet."""
 
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 _ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _fill(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put in what is generated and the files that are shown, and let each link lead to a page or to the repository."""
+    """Insert the generated parts and the shown files, and let each link lead to a page or to the repository."""
     folder = (Path("docs") / page).parent
     text = _TEST.sub("", source[0])
     text = _GENERATED.sub(lambda found: PARTS[found[1]](), _with_links(text, folder, folder))
@@ -71,7 +71,7 @@ def _fill(app: Sphinx, page: str, source: list[str]) -> None:
 
 
 def _with_links(text: str, written_in: Path, shown_in: Path) -> str:
-    """Return the text with its relative links as they are right in another folder of the project."""
+    """Return the text with its relative links changed for another folder of the project."""
     return _LINK.sub(lambda link: f"]({_target(os.path.normpath(written_in / link[1]), shown_in)}", text)
 
 

@@ -1,5 +1,5 @@
 """
-Check the site: every link leads somewhere and, where Chromium is installed, no page has an error in its console.
+Check the site: every link leads somewhere and, if Chromium is installed, no page has an error in its console.
 
 ``python -m tools.documentation.check build/docs`` ends with 1 and names what is wrong.
 """

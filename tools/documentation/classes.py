@@ -29,7 +29,7 @@ def hook_and_triggers() -> str:
 
 
 def results() -> str:
-    """Return what tasks return, and its reader."""
+    """Return the result of tasks, and its reader."""
     names = [
         f"{manifest.__name__}.{name}" for name in manifest.__all__ if name[0].isupper() and name != "SCHEMA_VERSION"
     ]

@@ -66,9 +66,9 @@ def permissions() -> dict[str, list[str]]:
 
 def of_class(name: str) -> list[str]:
     """
-    Return what the reference says of a class's costs and permissions, as lines of reStructuredText.
+    Return a class's costs and permissions for the reference, as lines of reStructuredText.
 
-    :param name: the class's name. One that is in neither table has no lines.
+    :param name: the class's name. A class that is in neither table has no lines.
     """
     lines = _listed("Calls, and megabytes of bulk export:", map(_cost, costs().get(name, [])))
     lines += _listed("Permissions of the API user:", permissions().get(name, []))
@@ -86,7 +86,7 @@ def _cost(cost: Cost) -> str:
 
 
 def _case(used_by: str) -> str:
-    """Return the case that a row is about, such as ``for `leads```; empty where the row is about the whole class."""
+    """Return the case of a row, such as ``for `leads```; empty if the row is about the whole class."""
     _, found, case = used_by.partition(" for ")
     return f"for {case}" if found else ""
 

@@ -38,7 +38,7 @@ _LISTED = {
     (True, False): "changes",
     (False, False): "everything; a missing row is not gone",
 }
-"""What a listing has with a start: whether it follows changes, and whether a missing row is gone."""
+"""Rows of a listing with a start, by whether it can select changes, and whether a missing row means a deletion."""
 
 
 def operations() -> str:
@@ -188,5 +188,5 @@ def _cell(text: str) -> str:
 
 
 def _searchable(table: str) -> str:
-    """Mark a table for ``filter.js``, which puts a field above it that hides the rows without a text."""
+    """Mark a table for ``filter.js``, which adds a search field above it."""
     return f"::::{{container}} searchable\n\n{table}\n::::\n"

@@ -32,7 +32,7 @@ BREAKS_WITHOUT_PROGRESS = 5
 """Breaks in a row without progress. Marketo drops slow downloads, and resuming is free while bytes arrive."""
 
 STEPS = 1000
-"""Parts of a file, of which each is progress. A byte at a time is none: it would go on for millions of calls."""
+"""Number of parts of a file. Each part is progress; a single byte is not, or a file might take millions of calls."""
 
 _LARGEST_STEP = 1 << 18
 """Bytes that are progress in any file, such as one that a proxy cuts at each megabyte."""
@@ -77,7 +77,7 @@ def fetch(
     :param job: the job; the file's size and SHA-256 are checked if Marketo gives them.
     :param consumer: makes a consumer; called again if the file is downloaded again.
     :param path: further path parameters of the operation.
-    :param clock: the time.
+    :param clock: the clock.
     :raises MarketoDataError: the file differed twice from the job, or the consumer cannot read it; the consumer has
         dropped everything.
     :raises MarketoFileGoneError: Marketo has no file for the job.
@@ -104,8 +104,8 @@ class _Sink(Generic[Result_co]):
     """
     A consumer and a digest of what it received.
 
-    If the consumer cannot read the file, the download continues to its end: the error counts only if the file matches
-    the job, and otherwise the file is downloaded again.
+    If the consumer cannot read the file, the download continues to its end. The error counts only if the file matches
+    the job; otherwise the file is downloaded again.
     """
 
     def __init__(self, consumer: Consumer[Result_co], job: ExportJob) -> None:
@@ -148,7 +148,7 @@ class _Breaks:
     """
     Counts the breaks without progress.
 
-    :param size: of the file; None if it is unknown.
+    :param size: the size of the file; None if it is unknown.
     """
 
     def __init__(self, size: int | None) -> None:
@@ -189,7 +189,7 @@ def _download(
                     if surplus < len(block):
                         sink.feed(block[surplus:] if surplus else block)
                     surplus = max(0, surplus - len(block))
-                    if job.size is not None and sink.received > job.size:  # it may never end
+                    if job.size is not None and sink.received > job.size:  # the answer may never end
                         return
             if job.size is None or sink.received >= job.size or sink.received == before:
                 return

@@ -35,13 +35,13 @@ REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS
 """Columns that Marketo adds to the rows of its reports."""
 
 TRIES = 4
-"""How often Marketo is asked for what it owes: an import by its id, and counters and reports of one that has ended."""
+"""How often Marketo is asked for an import by its id, or for the counters and reports of an ended import."""
 
 PAUSE = 5.0
-"""Seconds between two of them."""
+"""Seconds between two of these requests."""
 
 UPLOAD_LAPSE = 900.0
-"""Seconds after which the place of an upload is free whose process was killed."""
+"""Seconds after which the place of an upload is free again if its process was killed."""
 
 QUEUE_CHECK = 30.0
 """Seconds between two looks at the imports that hold our places, over all processes."""
@@ -56,10 +56,10 @@ class ImportObject:
 
     :param name: the value of ``object_type``.
     :param family: family of its operations in the catalogue.
-    :param describes: operations that list its fields; names of all of them may stand in the header.
+    :param describes: operations that list its fields; the header may have names from all of them.
     :param key: columns that tell rows apart; empty if describe says which they are.
     :param needs: arguments of an import that must be given.
-    :param takes: arguments of an import that may be given, of those that not every kind of object takes.
+    :param takes: optional arguments of an import that only some kinds of object take.
     :param may_fire_campaigns: whether importing a row twice may start a campaign twice.
     :param status_path: parameters that its other operations take besides the batch id.
     :param processed: Marketo's name for the counter of rows that were loaded.
@@ -77,7 +77,7 @@ class ImportObject:
 
     @property
     def custom(self) -> bool:
-        """Whether there are several types of it, so that ``custom_object`` names the one."""
+        """Whether this kind has several types, so that ``custom_object`` must name one."""
         return "custom_object" in self.needs
 
     def operation(self, action: str) -> str:
@@ -117,7 +117,7 @@ OBJECTS: Mapping[str, ImportObject] = {
 
 def import_object(name: str) -> ImportObject:
     """
-    Return the row of the table.
+    Return the kind of object with a name.
 
     :param name: the value of ``object_type``.
     :raises MarketoInvalidRequestError: Marketo does not import such objects.
@@ -138,11 +138,11 @@ class ImportJob:
     What Marketo says about an import. Everything except id and status may be missing.
 
     :param batch_id: Marketo's id, and the only way to the job: there is no list of imports.
-    :param status: one of the constants above, whatever Marketo's spelling; unknown words are kept.
+    :param status: one of the constants above, even if Marketo spells it differently; unknown words are kept.
     :param processed: rows that were imported, with or without a warning; None if Marketo does not say.
-    :param failed: rows that were not; None if Marketo does not say.
+    :param failed: rows that were not imported; None if Marketo does not say.
     :param warned: rows that were imported with a warning; None if Marketo does not say.
-    :param message: Marketo's.
+    :param message: Marketo's message.
     """
 
     batch_id: int
@@ -167,7 +167,7 @@ class ImportJob:
 
     @property
     def counted(self) -> bool:
-        """Whether Marketo says what became of the rows. Without its counters, none of them is surely imported."""
+        """Whether Marketo's answer has the counters. Without them, no row is surely imported."""
         return self.processed is not None and self.failed is not None
 
     @property
@@ -181,9 +181,9 @@ class ImportJobs:
     Imports of one kind of object.
 
     :param client: the instance.
-    :param kind: of object.
+    :param kind: kind of object.
     :param custom_object: API name of the custom object type; only for ``custom_objects``.
-    :param clock: the time.
+    :param clock: the clock.
     """
 
     def __init__(
@@ -207,13 +207,13 @@ class ImportJobs:
 
         :param data: the file, header included.
         :param hold_place: whether the job takes a place in our count of the queue at once. A caller that must remember
-            the job writes it down first and then calls :meth:`hold_place`: a process that is killed in between would
-            leave a place that no later try gives back.
-        :param parameters: in Adobe's spelling: ``lookupField``, ``listId``, ``partitionName``, ``programId``,
-            ``programMemberStatus``.
-        :raises MarketoQueueFullError: ten imports are ahead (1016), other imports of ours have all places that we take,
-            or the list is being imported to (1019).
-        :raises MarketoInvalidRequestError: Marketo refuses it; with code ``HTTP 413`` for its size.
+            the job passes False, writes the job down, and then calls :meth:`hold_place`. Otherwise a process that
+            is killed in between would leave a place that no later try gives back.
+        :param parameters: parameters in Adobe's spelling: ``lookupField``, ``listId``, ``partitionName``,
+            ``programId``, ``programMemberStatus``.
+        :raises MarketoQueueFullError: ten imports are ahead (1016), our other imports hold all places that we may
+            use, or another import into the list is running (1019).
+        :raises MarketoInvalidRequestError: Marketo refuses the file; with code ``HTTP 413`` for its size.
         :raises MarketoAmbiguousOutcomeError: the file may have been queued, and imports cannot be looked up.
         """
         operation, place = self.kind.operation("import"), f"upload:{uuid4().hex}"
@@ -240,7 +240,7 @@ class ImportJobs:
             self._client.governor.enter_queue(IMPORT_QUEUE, self._place(batch_id))
 
     def give_back(self, batch_ids: Collection[int]) -> None:
-        """No longer count imports: nothing waits for them, and Marketo says by itself when its queue is full (1016)."""
+        """Stop counting imports that no task waits for: Marketo itself says when its queue is full (1016)."""
         self._client.governor.leave_queue(IMPORT_QUEUE, list(map(self._place, batch_ids)))
 
     def _place(self, batch_id: int) -> str:
@@ -248,7 +248,7 @@ class ImportJobs:
         return ":".join([self.kind.name, *map(str, self._path.values()), str(batch_id)])
 
     def _take_place(self, place: str) -> None:
-        """Take a place for an upload. If all are taken, see whether imports of others that hold them have ended."""
+        """Take a place for an upload. If all are taken, first free the places of other tasks' ended imports."""
         governor = self._client.governor
         try:
             governor.enter_queue(IMPORT_QUEUE, place, UPLOAD_LAPSE)
@@ -260,14 +260,14 @@ class ImportJobs:
             governor.enter_queue(IMPORT_QUEUE, place, UPLOAD_LAPSE)
 
     def _free_if_ended(self, place: str) -> None:
-        """Ask for an import that any task may have started: that task may have been killed."""
+        """Free the place of an import that has ended. The task that started it may have been killed."""
         name, _, rest = place.partition(":")
         *path, batch_id = rest.split(":")
         kind = OBJECTS.get(name)
         if kind is None or not batch_id.isdecimal() or len(path) != len(kind.status_path):
             return  # an upload that is under way
         try:
-            # Its rows are another task's: they do not count among those of this one.
+            # The import is another task's: its rows do not count among this task's rows.
             has_ended = ImportJobs(self._client, kind, *path, clock=self._clock)._ask(int(batch_id)).ended
         except MarketoNotFoundError:
             has_ended = True
@@ -304,12 +304,12 @@ class ImportJobs:
         return self._asked_again(lambda: self.status(batch_id), lambda job: job.counted or not job.ended)
 
     def any_ended(self, batch_ids: Collection[int]) -> bool:
-        """Whether one of several imports has ended. Asks for one after the other, as there is no list to ask for."""
+        """Whether one of several imports has ended. Asks for each of them, as Marketo has no list of imports."""
         return any(self.status(each).ended for each in batch_ids)
 
     def report(self, batch_id: int, report: str) -> bytes:
         """
-        The rows that failed or were loaded with a warning (``bulk_import_*.get_failures``, ``get_warnings``).
+        Return the rows that failed or were loaded with a warning (``bulk_import_*.get_failures``, ``get_warnings``).
 
         :param report: :data:`FAILURES` or :data:`WARNINGS`.
         :return: a CSV file.

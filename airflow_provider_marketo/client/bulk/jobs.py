@@ -38,11 +38,11 @@ class ExportJob:
     What Marketo says about an export job. Everything except id and status may be missing.
 
     :param export_id: Marketo's id of the job.
-    :param status: one of the constants above, whatever Marketo's spelling; unknown words are kept.
+    :param status: one of the constants above, even if Marketo spells it differently; unknown words are kept.
     :param records: rows in the file.
     :param size: bytes in the file.
     :param checksum: SHA-256 of the file, hexadecimal.
-    :param error: why it failed.
+    :param error: why the job failed.
     """
 
     export_id: str
@@ -54,7 +54,7 @@ class ExportJob:
 
     @classmethod
     def from_record(cls, record: Any) -> ExportJob:
-        """Read a record of a reply. One that is null is a job without an id."""
+        """Read a record of a reply. A null record becomes a job without an id."""
         record = record if isinstance(record, Mapping) else {}
         status = str(record.get("status") or "").lower()
         checksum = str(record.get("fileChecksum") or "").lower().removeprefix("sha256:")
@@ -69,12 +69,12 @@ class ExportJob:
 
     @property
     def waiting(self) -> bool:
-        """Whether Marketo still works on it. Marketo may show a job as created for a minute after it was enqueued."""
+        """Whether Marketo still works on the job. For a minute, Marketo may show an enqueued job as created."""
         return self.status in WAITING
 
 
 def whole_number(value: Any) -> int | None:
-    """Return a counter of Marketo's as a number; None if it is missing or is not a number."""
+    """Return one of Marketo's counters as a number; None if it is missing or is not a number."""
     text = str(value)
     return int(text) if not isinstance(value, bool) and text.isascii() and text.isdecimal() else None
 
@@ -94,15 +94,15 @@ class ExportJobs:
         self.path: Mapping[str, str] = {"apiName": custom_object} if custom_object else {}
 
     def detached(self) -> ExportJobs:
-        """Return the same jobs through a client of their own; see :meth:`MarketoClient.detached`."""
+        """Return the same jobs with a separate client; see :meth:`MarketoClient.detached`."""
         return ExportJobs(self._client.detached(), self.export, self.path.get("apiName"))
 
     def create(self, fields: Sequence[str], job_filter: Mapping[str, Any]) -> ExportJob:
         """
-        Create a job (``bulk_export_*.create_job``). It uses no quota before it is enqueued.
+        Create a job (``bulk_export_*.create_job``). The job uses no quota before it is enqueued.
 
         :param fields: API names of the columns.
-        :param job_filter: as :mod:`.plan` makes it.
+        :param job_filter: the filter, in the form that :mod:`.plan` makes.
         :raises MarketoFeatureUnavailableError: 1035, the subscription lacks the filter.
         :raises MarketoInvalidRequestError: Marketo refuses the fields or the filter.
         """
@@ -122,7 +122,7 @@ class ExportJobs:
         """
         Put a created job into Marketo's queue (``bulk_export_*.enqueue_job``), unless it is there already.
 
-        :raises MarketoQueueFullError: the queue is full, or other jobs of ours have all places that we take.
+        :raises MarketoQueueFullError: Marketo's queue is full, or our other jobs hold all places that we may use.
         :raises MarketoQuotaExhaustedError: the day's export volume is used up.
         """
         governor = self._client.governor
@@ -202,7 +202,7 @@ class ExportJobs:
 def _with_way_out(
     error: MarketoFeatureUnavailableError, export: ExportObject, job_filter: Mapping[str, Any]
 ) -> MarketoFeatureUnavailableError:
-    """Add to a 1035, which names no filter, the refused filter and the filters that every subscription has."""
+    """Complete a 1035, which names no filter: add the refused filter and those that every subscription has."""
     refused = [name for name in job_filter if name in OPTIONAL_FILTERS]
     ways = [f"date_field={name!r}" for name in export.date_filters if name not in OPTIONAL_FILTERS]
     if "staticListId" in export.filters:

@@ -25,7 +25,7 @@ ACTIVITY_FIELDS = (
     "primaryAttributeValue",
     "attributes",
 )
-"""What Marketo exports of an activity when no fields are named."""
+"""The fields of activities that Marketo exports if none are named."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class BatchedFilter:
     :param name: Adobe's name of the filter.
     :param most: how many ids one job takes.
     :param label: what the ids are, for the names of jobs.
-    :param column: column that Marketo puts in front of the file by itself if this filter is given, and only then.
+    :param column: column that Marketo adds at the front of the file if, and only if, this filter is given.
     """
 
     name: str
@@ -56,18 +56,18 @@ class ExportObject:
     :param describes: operations that list its fields; empty if the fields are fixed.
     :param date_filters: filters that take a window, the default first.
     :param cut_by: by date filter, the column by which rows are cut to the window. Rows that another filter selects are
-        never cut: ``updatedAt``, as Marketo shows it, is not what its filter uses.
+        never cut: the ``updatedAt`` that Marketo shows is not the one that its filter uses.
     :param filters: other filters, by Adobe's names.
     :param exclusive: whether a filter takes the place of the window, as Marketo allows one filter only.
     :param window_required: whether no filter can take the place of the window.
     :param needs: one of these filters is required.
     :param batched: the filter whose ids are spread over several jobs.
-    :param fields: fields exported when none are named; empty if they must be named.
-    :param all_by_default: whether every field is exported if none are named.
+    :param fields: fields exported when the author names no fields; empty if the author must name them.
+    :param all_by_default: whether every field is exported when the author names no fields.
     :param fields_on_request: fixed fields that are exported only when they are named.
-    :param tells_changes: whether rows hold values of lead fields, as the changes of these do.
+    :param tells_changes: whether rows report changes of lead fields, and so hold their values.
     :param arguments: arguments of an extract that only this kind of object takes.
-    :param custom: whether there are several types of it, so that ``custom_object`` names the one.
+    :param custom: whether this kind has several types, so that ``custom_object`` must name one.
     """
 
     name: str
@@ -149,7 +149,7 @@ OBJECTS: Mapping[str, ExportObject] = {
 
 def export_object(name: str) -> ExportObject:
     """
-    Return the row of the table.
+    Return the kind of object with a name.
 
     :param name: the value of ``object_type``.
     :raises MarketoInvalidRequestError: Marketo does not export such objects.

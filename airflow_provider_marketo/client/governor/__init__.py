@@ -2,7 +2,7 @@
 Decide which call may go now.
 
 Marketo's limits belong to the instance, not to a connection, a task or a thread. Every call asks the governor of its
-instance for a lease and gives it back with the outcome, so that the rule is in one place and can be shared.
+instance for a lease and gives the lease back with the outcome. So the rule is in one place and can be shared.
 
 :mod:`.rules` decides on the facts in :mod:`.state`. A store keeps the state where all processes that share it can reach
 it (:mod:`.stores`, :mod:`.sqlite`, :mod:`.redis`). :mod:`.shared` puts the three together.
@@ -45,7 +45,7 @@ CREATES_EXPORT = frozenset({"create_job", "enqueue_job"})
 """The operations of the bulk export families that the export quota refuses."""
 
 QUEUE_LAPSE = 7200.0
-"""Seconds after which the place of a job in a queue is free, although nothing has given it back."""
+"""Seconds after which the place of a job in a queue is free again, if it was not given back."""
 
 EXPORT_QUEUE, IMPORT_QUEUE = "export", "import"
 """Marketo's two job queues. Each holds ten, for all integrations together."""
@@ -97,7 +97,7 @@ class Governor(Protocol):
         Give a lease back.
 
         :param lease: what :meth:`acquire` returned.
-        :param error: what the call ended in, or None if Marketo did what was asked.
+        :param error: the error of the call; None if the call succeeded.
         """
         ...
 
@@ -107,8 +107,8 @@ class Governor(Protocol):
 
         :param queue: :data:`EXPORT_QUEUE` or :data:`IMPORT_QUEUE`.
         :param job_id: Marketo's id of the job, or a name by which it can be asked for.
-        :param seconds: after which the place is free again, if it is not given back.
-        :raises MarketoQueueFullError: other jobs of ours hold all places; nothing was sent.
+        :param seconds: seconds after which the place is free again, if it is not given back.
+        :raises MarketoQueueFullError: our other jobs hold all places; nothing was sent.
         """
         ...
 
@@ -122,7 +122,7 @@ class Governor(Protocol):
 
     def claim(self, name: str, seconds: float) -> bool:
         """
-        Claim a chore, which only one of all processes does now and then, such as reading the day's usage.
+        Claim a chore that one process does now and then for all, such as reading the day's usage.
 
         :param name: name of the chore.
         :param seconds: seconds for which no other process gets it.
@@ -144,7 +144,7 @@ class Governor(Protocol):
         ...
 
     def calls_of(self) -> dict[str, int]:
-        """Return how many calls we made today for each owner, in all processes that share the state."""
+        """Return today's calls by owner, counted over all processes that share the state."""
         ...
 
     def latches(self) -> dict[str, datetime]:

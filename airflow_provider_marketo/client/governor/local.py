@@ -16,7 +16,7 @@ class LocalGovernor(SharedGovernor):
     :param rate_limit: calls in ``window`` seconds.
     :param parallel: calls at once.
     :param window: seconds; Marketo's is 20.
-    :param clock: the time.
+    :param clock: the clock.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ return {0, held, time[1], time[2]}
 """Replaces the old state by a new one if it has not changed; otherwise returns the current state and the time."""
 
 _LIFE = 30 * 24 * 3600 * 1000
-"""Milliseconds. Without its history, an instance begins with a pause of a window."""
+"""Milliseconds after which an unused state is forgotten. Without it, an instance begins with a pause of a window."""
 
 _ATTEMPTS = 200
 
@@ -68,9 +68,9 @@ class RedisStore:
 
     def ping(self) -> None:
         """
-        Ask the server for a sign of life. The state stays as it is.
+        Check that the server answers. The state stays as it is.
 
-        :raises StoreUnavailableError: it does not answer, or refuses the login.
+        :raises StoreUnavailableError: the server does not answer, or refuses the login.
         """
         from redis.exceptions import RedisError
 

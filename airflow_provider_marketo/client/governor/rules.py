@@ -42,7 +42,7 @@ DECREASE = 0.8
 """A 606 lowers the limit to this part of the calls that Marketo accepted."""
 
 PLATEAU = 2.0
-"""Windows after a 606 until the limit is back where Marketo refused. It grows slowly around there and fast beyond."""
+"""Windows after a 606 until the limit is back where Marketo refused. It grows slowly there and fast above."""
 
 LOWEST = 0.1
 """Smallest part of the rate limit that we keep, however much another integration uses."""
@@ -125,7 +125,7 @@ def admit(state: State, limits: Limits, request: CallRequest, at: Moment) -> flo
     """
     Let a call go, or say when to ask again.
 
-    :return: 0 if the call may go, and then it is counted; otherwise the seconds to wait.
+    :return: 0 if the call may go, which also counts it; otherwise the seconds to wait.
     :raises MarketoQuotaExhaustedError: a daily quota is spent, or the part of it that extracts may use.
     """
     now = _advance(state, limits, at)
@@ -158,14 +158,14 @@ def settle(state: State, limits: Limits, lease_id: str, error: MarketoError | No
     """
     Record the end of a call.
 
-    :param error: the error it ended in; an error about a quota gets the time until which to wait.
+    :param error: the error of the call. This sets the ``until`` of an error about a quota.
     """
     now = _advance(state, limits, at)
     sent_at, _ = state.leases.pop(lease_id, (now, now))
     if isinstance(error, MarketoThrottledError):
         (_lose_a_slot if error.code == codes.CONCURRENCY_LIMIT else _cut)(state, limits, sent_at, now)
     elif isinstance(error, MarketoConnectionError) and sent_at in state.sent:
-        state.sent.remove(sent_at)  # it never reached Marketo
+        state.sent.remove(sent_at)  # the call never reached Marketo
     _settle_latches(state, lease_id, error, at)
 
 
@@ -188,7 +188,7 @@ def queued(state: State, limits: Limits, queue: str, at: Moment) -> list[str]:
 
 
 def leave_queue(state: State, queue: str, job_ids: Collection[str]) -> None:
-    """Give the places of jobs back."""
+    """Give back the places of jobs."""
     for job_id in job_ids:
         state.queues.get(queue, {}).pop(job_id, None)
 
@@ -215,10 +215,11 @@ def tell_used(state: State, limits: Limits, used: int, extracts_end: int, at: Mo
 
 def rate_now(state: State, limits: Limits, now: float) -> float:
     """
-    Calls per window that Marketo is expected to accept.
+    Return how many calls per window Marketo is likely to accept.
 
     After a 606 the limit is a cubic function of time. It soon returns near the ceiling and stays around it for a while,
-    since another integration may still use the rest. Then it grows faster and faster, to notice that the other stopped.
+    since another integration may still use the rest. Then it grows faster and faster, to notice that the other one has
+    stopped.
     """
     if state.ceiling is None:
         return limits.rate
@@ -228,7 +229,7 @@ def rate_now(state: State, limits: Limits, now: float) -> float:
 
 
 def parallel_now(state: State, limits: Limits, now: float) -> int:
-    """Calls at once that Marketo is expected to accept."""
+    """Return how many calls at once Marketo is likely to accept."""
     if state.slots is None:
         return limits.parallel
     return min(limits.parallel, state.slots + int((now - state.slot_lost_at) / SLOT_RECOVERY))
@@ -261,7 +262,7 @@ def _advance(state: State, limits: Limits, at: Moment) -> float:
 
 
 def _until_rate(state: State, limits: Limits, ahead: int, now: float) -> float:
-    """Seconds until the window has room for those ahead and one more."""
+    """Return the seconds until the window has room for the calls ahead and one more."""
     limit = rate_now(state, limits, now)
     wait = 0.0
     blocking = len(state.sent) - int(limit) + ahead
@@ -294,8 +295,7 @@ def _cut(state: State, limits: Limits, sent_at: float, now: float) -> None:
     """
     Lower the limit because other integrations fill the window. All rejections of one burst lower it once.
 
-    A ceiling below the last one counts half: a single busy moment of another integration does not say what it usually
-    uses.
+    A ceiling below the last one counts half: a single busy moment of another integration is not its usual use.
     """
     if state.ceiling is not None and sent_at < state.cut_at:
         return

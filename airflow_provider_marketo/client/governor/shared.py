@@ -45,9 +45,9 @@ class SharedGovernor:
     :param limits: limits of all processes that share the store.
     :param alone: limits of this process while the store fails; None if it cannot fail.
     :param parallel: calls that this process may have in flight.
-    :param clock: the time, for waiting.
+    :param clock: the clock, for waiting.
     :ivar owner: for whom this process calls, such as a DAG.
-    :ivar provisional: whether its limits hold only until more is known of the other processes.
+    :ivar provisional: whether its limits hold only until it knows more about the other processes.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class SharedGovernor:
         self._update(lambda state, limits, at: rules.settle(state, limits, lease.id, error, at))
 
     def enter_queue(self, queue: str, job_id: str, seconds: float = QUEUE_LAPSE) -> None:
-        """Take a place in a queue of Marketo's for a job."""
+        """Take a place for a job in one of Marketo's queues."""
         if not self._update(
             lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds=seconds)
         ):
@@ -116,7 +116,7 @@ class SharedGovernor:
             )
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:
-        """Give the places of jobs back."""
+        """Give back the places of jobs."""
         if job_ids:
             self._update(lambda state, limits, at: rules.leave_queue(state, queue, job_ids))
 
@@ -125,19 +125,19 @@ class SharedGovernor:
         return self._update(lambda state, limits, at: rules.queued(state, limits, queue, at))
 
     def claim(self, name: str, seconds: float) -> bool:
-        """Return whether this process is the one that does something for the next seconds."""
+        """Claim a chore for some seconds; return whether the caller should do it."""
         return self._update(lambda state, limits, at: rules.claim(state, limits, name, seconds, at))
 
     def postpone(self, name: str, seconds: float) -> None:
-        """Let no process claim something for some seconds."""
+        """Record that a chore is done, so that no process claims it for some seconds."""
         self._update(lambda state, limits, at: rules.postpone(state, limits, name, seconds, at))
 
     def tell_used(self, used: int, extracts_end: int) -> None:
-        """Note how many calls the instance has used today, as Marketo counts them."""
+        """Share Marketo's count of the day's calls."""
         self._update(lambda state, limits, at: rules.tell_used(state, limits, used, extracts_end, at))
 
     def calls_of(self) -> dict[str, int]:
-        """Return today's calls by DAG."""
+        """Return today's calls by owner, such as a DAG."""
         return self._update(lambda state, limits, at: dict(state.calls_of))
 
     def latches(self) -> dict[str, datetime]:
@@ -201,8 +201,8 @@ class SharedGovernor:
         """
         Return the limits of all processes that use the store at a moment.
 
-        After a failure, other processes may work alone for a while, each with its share. Meanwhile those that have come
-        back use their shares and no more.
+        After a failure, other processes may work alone for a while, each with its share. Meanwhile, processes that use
+        the store again keep to their shares.
         """
         alone = self._alone
         if alone is None or at.now >= state.alone_until:
@@ -216,7 +216,7 @@ class SharedGovernor:
         )
 
     def _with_own(self, state: State, at: Moment) -> State:
-        """Add what this process did on its own since the store failed."""
+        """Add the calls that this process made alone since the store failed."""
         if self._alone_since is not None:
             own = State.load(self._own.state.dump())
             own.shift(at.now - self._clock.monotonic())

@@ -22,7 +22,7 @@ class Moment:
     A point in time on a store's clock.
 
     :param now: seconds on the store's clock, the same for all processes that share the store.
-    :param wall: the date, aware.
+    :param wall: the date and time, aware.
     """
 
     now: float
@@ -34,11 +34,11 @@ class State:
     """
     The facts behind each decision.
 
-    It is not a :class:`~airflow_provider_marketo.client.serializable.Serializable`. Each call of an instance reads and
-    writes it inside a transaction that all processes share, and this codec takes a fifth of the time. A damaged state
-    must not stop a task either: its facts are a day old at most, so a state without history takes its place. It has no
-    version: a release refuses members that it does not know, and continues with its fixed share of the limits. A member
-    whose meaning changes gets a new name.
+    It is not a :class:`~airflow_provider_marketo.client.serializable.Serializable`. Each call of an instance reads
+    and writes it inside a transaction that all processes share, and its own codec takes a fifth of the time. A
+    damaged state must not stop a task either: its facts are a day old at most, so a state without history takes its
+    place. It has no version: a release refuses members that it does not know, and continues with its fixed share of
+    the limits. A member whose meaning changes gets a new name.
 
     All times except those of the latches are seconds on the store's clock.
 
@@ -54,7 +54,7 @@ class State:
     :param latches: spent quota (``calls``, ``export``) to the epoch second of the next try.
     :param probes: spent quota to the lease of the one call that tries it.
     :param queues: queue of Marketo to our jobs in it: job id to the time at which its place lapses.
-    :param claims: name of a chore that only one process does to the time at which it is due again.
+    :param claims: name of a chore to the time at which it is due again; only one process does the chore.
     :param day_ends: epoch second at which the quota day of the following fields ends.
     :param used: calls of all users today: Marketo's last count plus ours since; None before the first count.
     :param unknown: whether the history is lost: other processes may have filled the window.

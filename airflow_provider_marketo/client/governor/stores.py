@@ -28,7 +28,7 @@ class GovernorStore(Protocol):
 
         :param change: given the state and the time on the store's clock, changes the state in place. It may be called
             several times. When it raises, nothing is changed.
-        :return: what it returned.
+        :return: the result of ``change``.
         :raises StoreUnavailableError: the state cannot be reached or read.
         """
         ...
@@ -42,7 +42,7 @@ class MemoryStore:
     """
     A store for the threads of one process.
 
-    :param clock: the time.
+    :param clock: the clock.
     :param taken_over: seconds since another process may last have used our share; None if none did.
     """
 
@@ -73,7 +73,7 @@ class UnusableStore:
         self._reason = reason
 
     def update(self, change: Change[Answer]) -> Answer:
-        """Raise the reason why there is no store."""
+        """Raise an error with the reason."""
         raise StoreUnavailableError(self._reason)
 
     def after_fork(self) -> None:

@@ -1,4 +1,4 @@
-"""The addresses of a journal: what an admin copies out of Adobe's console, and what its answers link to."""
+"""The addresses of a journal: the URL that an admin copies from Adobe's console, and the links of its answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class JournalAddress:
     """
     Where a journal is read.
 
-    :param url: the journal's URL, as Adobe's console shows it. Its path is Adobe's affair.
+    :param url: the journal's URL, as Adobe's console shows it. Adobe decides the path.
     :param ims: scheme and host of Adobe's identity service, IMS.
     """
 
@@ -37,9 +37,9 @@ class JournalAddress:
         """
         Read the addresses.
 
-        :param url: the journal's.
+        :param url: the journal's URL.
         :param ims_url: the identity service. Default: Adobe's, or the simulator if the journal is on this machine.
-        :raises MarketoInvalidRequestError: one of them is not a URL, or plain http leads to another machine.
+        :raises MarketoInvalidRequestError: one of the addresses is not a URL, or plain http leads to another machine.
         """
         url = (url or "").strip()
         base = _checked(url, "host", _COPY_IT)
@@ -66,8 +66,8 @@ class JournalAddress:
         """
         Return the URL of a link, which is relative to the journal's host.
 
-        :param link: of a ``Link`` header, or stored by an earlier run.
-        :raises MarketoDataError: it leads to another host, which must not see the token.
+        :param link: the link in a ``Link`` header, or one that an earlier run stored.
+        :raises MarketoDataError: the link leads to another host, which must not see the token.
         """
         try:
             url = urljoin(self.url, link)
@@ -99,22 +99,22 @@ class JournalAddress:
 
     def since(self, position: str) -> str:
         """
-        Return the URL of what follows a position.
+        Return the URL of the events after a position.
 
-        :param position: of an event, as the journal has it.
+        :param position: the position of an event in the journal.
         """
         return self._with(f"since={quote(position, safe='')}")
 
     def seek(self, back: timedelta) -> str:
         """
-        Return the URL of a time. The journal starts at a position near it, so earlier events may come along.
+        Return the URL of a time. The journal starts at a position near it, so the page may have earlier events.
 
         :param back: how far before now.
         """
         return self._with(f"seek=-PT{max(1, int(back.total_seconds()))}S")
 
     def latest(self) -> str:
-        """Return the URL of the journal's end. Use it once: what comes later follows from its answer."""
+        """Return the URL of the journal's end. Use it once: its answer links to later events."""
         return self._with("latest=true")
 
     def _with(self, query: str) -> str:
@@ -125,7 +125,7 @@ def links_of(headers: Mapping[str, str]) -> dict[str, str]:
     """
     Return the links of an answer by their relation. Several ``Link`` headers come joined by commas.
 
-    :param headers: of the answer.
+    :param headers: headers of the answer.
     """
     found = requests.utils.parse_header_links(headers.get("Link", ""))
     return {each["rel"]: each["url"] for each in found if each.get("rel") and each.get("url")}

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 READ, TOKEN = "journal.read", "ims.token"
 
 PAUSE = 10.0
-"""Seconds until a journal is read again where its answer does not say."""
+"""Seconds until a journal is read again, if its answer does not name them."""
 
 LONGEST_PAUSE = 60.0
 
@@ -48,9 +48,9 @@ class Page:
     """
     A page of a journal.
 
-    :param entries: ``{"position", "event"}`` each; none if nothing is new.
-    :param links: by relation, such as ``next`` and ``validate``.
-    :param pause: seconds after which asking again makes sense, if nothing is new.
+    :param entries: entries ``{"position", "event"}``; empty if nothing is new.
+    :param links: links by relation, such as ``next`` and ``validate``.
+    :param pause: seconds after which to ask again, if nothing is new.
     :param date: Adobe's clock when it answered, aware.
     """
 
@@ -61,7 +61,7 @@ class Page:
 
 
 class _Transport(Transport):
-    """Sends requests to the journal and to IMS; as :class:`Transport`, no frame of it holds a secret."""
+    """Sends requests to the journal and to IMS; like :class:`Transport`, it holds no secret in a frame."""
 
     def get(self, url: str, headers: Mapping[str, str], token: Secret) -> Page:
         request = requests.Request("GET", url, headers=dict(headers), auth=Bearer(token))
@@ -88,15 +88,15 @@ class _Transport(Transport):
 
 class JournalClient:
     """
-    Reads one journal. Safe to share between threads; nothing of it counts as a call of Marketo's API.
+    Reads one journal. Safe to share between threads; its requests do not count as calls of Marketo's API.
 
     :param address: where the journal and IMS are.
-    :param client_id: of the OAuth server-to-server credential; it is also the API key.
-    :param client_secret: of the credential.
+    :param client_id: client id of the OAuth server-to-server credential; it is also the API key.
+    :param client_secret: client secret of the credential.
     :param ims_org: id of the organization, which ends in ``@AdobeOrg``.
-    :param scopes: of the token.
+    :param scopes: scopes of the token.
     :param store: where processes share the token; None for this process alone.
-    :param clock: the time.
+    :param clock: the clock.
     :param on_secret: called with each new token, so that logs can hide it.
     :param transport: timeouts, proxy, certificates: as :class:`~..transport.Transport` takes them.
     :raises MarketoInvalidRequestError: the proxy or the CA bundle is wrong.
@@ -140,9 +140,9 @@ class JournalClient:
 
     def is_valid(self, page: Page) -> bool:
         """
-        Return whether a position still has its events: an older journal answers 204 at one that it has forgotten.
+        Return whether a position still has its events. An older journal answers 204 at a forgotten position.
 
-        :param page: an empty one, with its link ``validate``.
+        :param page: an empty page, with its link ``validate``.
         """
         link = page.links.get("validate")
         if link is None:
@@ -159,7 +159,7 @@ class JournalClient:
 
     def authenticate(self) -> None:
         """
-        Get a token if none is held.
+        Get a token unless one is held already.
 
         :raises MarketoAuthError: IMS refuses the credential.
         """
@@ -220,7 +220,7 @@ def _entries(content: bytes, response: requests.Response) -> Sequence[Mapping[st
 
 
 def _said(response: requests.Response) -> str:
-    """Return Adobe's own words about a failure, as the end of a sentence; empty if there are none."""
+    """Return Adobe's own words about a failure, as the end of a sentence; empty without such words."""
     body = answer.json_or_none(READ, response)
     facts = body if isinstance(body, dict) else {}
     words = [facts.get(name) for name in ("error", "error_code", "error_description", "message", "reason")]

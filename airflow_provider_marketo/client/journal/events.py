@@ -1,8 +1,8 @@
 """
-What the entries of a journal say, whatever their wrapping.
+Read the entries of a journal, in each of their shapes.
 
 Adobe documents three shapes of an entry and two names of some members. Payloads have numbers as texts, empty texts for
-nothing, and times in several spellings. Nothing of an event is lost: what has no column is in its raw JSON.
+nothing, and times in several spellings. No part of an event is lost: its raw JSON also has parts without a column.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)
 Body = Mapping[str, Any]
 
 
-@dataclass(slots=True)  # frozen ones take three times as long to make, and there are millions
+@dataclass(slots=True)  # millions are made, and frozen ones take three times as long
 class Event:
     """
     An event, unwrapped.
 
-    :param position: of its entry in the journal.
-    :param type: such as ``com.adobe.platform.marketo.activity.standard.filloutform``.
-    :param body: the CloudEvent, or what stands in its place.
+    :param position: the position of its entry in the journal.
+    :param type: type of the event, such as ``com.adobe.platform.marketo.activity.standard.filloutform``.
+    :param body: the CloudEvent, or the object that an entry has instead of one.
     :param data: the CloudEvent's ``data``.
-    :param event_id: Adobe's id of the delivery; empty if there is none.
+    :param event_id: Adobe's id of the delivery; empty without one.
     """
 
     position: str
@@ -49,7 +49,7 @@ class Event:
 
     @property
     def instance(self) -> str:
-        """The Munchkin ID of the instance that it comes from, in capitals; empty if it does not say."""
+        """The Munchkin ID of the event's instance, in capitals; empty if the event does not name it."""
         return str(self.data.get("munchkinId") or "").upper()
 
 
@@ -57,7 +57,7 @@ def unwrap(entry: Body) -> Event:
     """
     Return the event of an entry.
 
-    :param entry: of a journal's page: ``{"position", "event"}``.
+    :param entry: an entry of a journal's page: ``{"position", "event"}``.
     """
     body, event_id = entry, ""
     for _ in range(_DEEPEST):
@@ -85,7 +85,7 @@ def activity(event: Event) -> dict[str, Any]:
     """
     Return an event of an activity as Marketo's feed returns the activity.
 
-    :param event: whose type starts with :data:`ACTIVITY`.
+    :param event: an event whose type starts with :data:`ACTIVITY`.
     """
     data = event.data
     attributes = data.get("attributes")
@@ -107,7 +107,7 @@ def user_audit(event: Event) -> dict[str, Any]:
     """
     Return an event of the audit trail as a row.
 
-    :param event: whose type starts with :data:`USER_AUDIT`.
+    :param event: an event whose type starts with :data:`USER_AUDIT`.
     """
     data = event.data
     return {
@@ -135,7 +135,7 @@ def _pairs(attributes: Any) -> Any:
 
 
 def _date(value: Any) -> Any:
-    """Return a time as Marketo's feed writes it; what is not a time is left to the column's type."""
+    """Return a time as Marketo's feed writes it; return anything else unchanged."""
     text = str(value or "").strip()
     if _EXACT.fullmatch(text) or not text:
         return text or None
@@ -158,5 +158,5 @@ def _text(value: Any) -> Any:
 
 
 def _digest(body: Body) -> str:
-    """Return what stands in for the id of an event that has none: it is the same when the event comes again."""
+    """Return a digest as the id of an event without one: the same event always has the same digest."""
     return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()[:36]

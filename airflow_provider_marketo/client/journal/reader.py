@@ -23,31 +23,31 @@ KEPT = timedelta(days=7)
 
 CHECKED_EVERY = timedelta(hours=1)
 """
-How often an empty answer is checked: an older journal has nothing behind a place that it has forgotten. So what came up
-to this long before such an answer may not have been read.
+How often an empty answer is checked. An older journal returns nothing after a place that it has forgotten. So
+events that came up to this long before an empty answer may be unread.
 """
 
 
 @dataclass
 class JournalReader:
     """
-    Reads what follows a place.
+    Reads the events after a place.
 
-    :param client: of the journal.
+    :param client: client of the journal.
     :param link: the place: a URL of :class:`~.address.JournalAddress`, or a stored link.
     :param instance: Munchkin ID of the instance whose events are wanted; a journal holds those of all instances of an
         organization.
-    :param kind: what the types of the wanted events start with.
+    :param kind: prefix of the types of the wanted events.
     :param until: the last position that is wanted; empty for no event, None for all events.
-    :param stored: when the place was last the journal's end; None if it is not a stored one.
+    :param stored: when the place was last the journal's end; None if the place was not stored.
     :ivar link: where the next reading starts.
-    :ivar last: the last position that was read; empty if none was.
+    :ivar last: the last position that was read; empty if no position was read.
     :ivar date: Adobe's clock at the last answer.
     :ivar calls: pages that were asked for.
     :ivar events: how many events were read, of any kind and instance.
     :ivar ours: how many of these belong to the wanted instance.
-    :ivar others: how many of these belong to other instances, by Munchkin ID; the empty one for those without.
-    :ivar pause: seconds after which asking again makes sense.
+    :ivar others: how many of these belong to other instances, by Munchkin ID; the empty id for events without one.
+    :ivar pause: seconds after which to ask again.
     """
 
     client: JournalClient
@@ -72,7 +72,7 @@ class JournalReader:
         The next page is requested while the caller works on a page.
 
         :raises MarketoJournalExpiredError: Adobe has forgotten the place.
-        :raises MarketoDataError: an answer has events and does not say where to continue, or leads back.
+        :raises MarketoDataError: an answer has events but does not say where to continue, or it leads back.
         """
         if self.until == "":
             return
@@ -85,7 +85,7 @@ class JournalReader:
                 self.link = self._following(page) if "next" in page.links else self.link
                 return
             found, ended = self._take(page)
-            # Behind the last wanted position the page may continue; what follows is another reading's.
+            # The page may continue after the last wanted position; another reading takes those events.
             place = self.client.address.since(self.last)
             self._read.add(self.client.address.relative(self.link))
             self.link = self.client.address.relative(place) if ended else self._following(page)
@@ -103,7 +103,7 @@ class JournalReader:
             self.events += 1
             self.last = event.position or self.last
             if event.instance != self.instance:
-                # Other names are counted together: each is a key that is kept, and is shown in a sentence.
+                # Other names are counted together, because every key is kept and shown in a sentence.
                 self.others[event.instance if is_munchkin_id(event.instance) else ""] += 1
             else:
                 self.ours += 1
@@ -134,9 +134,9 @@ class JournalReader:
 
     def _check_place(self, page: Page) -> None:
         """
-        Tell an end from a place that an older journal has forgotten, which also answers 204.
+        Distinguish the journal's end from a forgotten place: an older journal answers 204 at both.
 
-        A place is as old as the event before it, whose age is not known. So quiet journals are asked now and then.
+        A place is as old as the event before it, whose age is not known. So this asks quiet journals now and then.
         """
         due = self.calls == 1 and self.stored is not None and _turn(page.date) != _turn(self.stored)
         if due and not self.client.is_valid(page):

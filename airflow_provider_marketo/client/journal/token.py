@@ -1,4 +1,4 @@
-"""The IMS token: valid for a day, shared by the processes of a host, renewed once per cause."""
+"""The IMS token: valid for a day, shared by the processes of a host, renewed by one of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.secret import Secret
 
 RENEW_BEFORE = timedelta(minutes=5)
-"""How long before its end a token is renewed; half of the life of one that is shorter than twice this."""
+"""How long before its end a token is renewed. A token with less than twice this life is renewed at half of it."""
 
 
 @dataclass(frozen=True)
 class HeldToken:
     """
-    A token and its end.
+    A token and the time of its renewal.
 
     :param value: the token.
     :param renew_at: when it is renewed, aware.

@@ -43,7 +43,7 @@ class Parser:
     def lines(self, data: bytes) -> Block | None:
         """Return lines as a block if each is a row and all quotes in fields are doubled; None otherwise."""
         lines = even_lines(data)
-        last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may continue behind the data, where Arrow does not look
+        last_line = data[data.rfind(b"\n", 0, -1) + 1 :]  # may continue after the data, where Arrow does not look
         if lines is None or outside_quotes(last_line) is None:
             return None
         self._last = (data, self._parse(data, lines))
@@ -61,7 +61,7 @@ class Parser:
         return table if table is not None else self._parse_tolerantly(block, first_row)
 
     def parse_fast(self, block: Block) -> Any:
-        """Do as :meth:`parse` does, but return None where Arrow might read the block differently than we do."""
+        """Read a block as :meth:`parse` does, but return None if Arrow might read it differently than we do."""
         table = self._last[1] if self._last[0] is block.data else None
         self._last = (b"", None)
         if table is None and not block.tolerant:
@@ -91,8 +91,8 @@ class Parser:
             )
         except pa.ArrowInvalid:  # its text may hold a row; the reader below says which row it is
             return None
-        # A quote that was not doubled ends the quoted part for Arrow: either the cells do not add up, or the quote that
-        # was meant to end the field has become the last character of its text.
+        # A quote that was not doubled ends the quoted part for Arrow. Then either the number of cells is wrong, or the
+        # quote that was meant to end the field has become the last character of its text.
         if table.num_rows != rows or (_ends_with_quote(pa, table) and outside_quotes(data) is None):
             return None
         return table.rename_columns(list(self._wanted))
@@ -135,7 +135,7 @@ def views_of(texts: Any) -> Iterator[memoryview]:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Whether bytes are UTF-8. Does as :func:`.records.is_utf8` does, without making a text of a large block."""
+    """Whether bytes are UTF-8. Like :func:`.records.is_utf8`, but does not decode a large block into a text."""
     if data.isascii():
         return True
     ends = pa.py_buffer(struct.pack("=ii", 0, len(data)))
@@ -165,7 +165,7 @@ def typed(texts: Any, kind: str) -> tuple[Any, Any]:
     Convert texts to values of a kind, as :func:`.cells.read` reads each of them.
 
     :param texts: an array of strings.
-    :param kind: one of the words of :mod:`.schema`, but attributes.
+    :param kind: one of the words of :mod:`.schema`, except attributes.
     :return: the values, and a boolean array that is true where a text did not fit and the value is null. None in place
         of the array if every text fits.
     """
@@ -202,7 +202,7 @@ def outside(texts: Any, span: tuple[datetime, datetime]) -> Any:
 
 
 def _cast(pa: Any, texts: Any, kind: str) -> Any:
-    """:raises ArrowInvalid: a text does not fit."""
+    """Convert texts in one pass; raise ArrowInvalid if a text does not fit."""
     if kind == kinds.BOOLEAN:
         lowered = pc.utf8_lower(texts)
         is_true = pc.is_in(lowered, value_set=pa.array(_TRUE))
@@ -215,7 +215,7 @@ def _cast(pa: Any, texts: Any, kind: str) -> Any:
     values = pc.cast(texts, arrow_type(kind))
     if kind == kinds.FLOAT and pc.any(pc.invert(pc.is_finite(values))).as_py():
         raise pa.ArrowInvalid("not a number")
-    if kind in _BOUNDS:  # Arrow also reads what ends in the years 0 and 10000, which nothing reads again
+    if kind in _BOUNDS:  # Arrow also reads values of the years 0 and 10000, which cannot be read back
         ends = pc.min_max(values.cast(pa.int64() if kind == kinds.DATETIME else pa.int32())).as_py()
         if ends["min"] is not None and not _BOUNDS[kind][0] <= ends["min"] <= ends["max"] <= _BOUNDS[kind][1]:
             raise pa.ArrowInvalid("not a year of four digits")

@@ -25,7 +25,7 @@ _ESCAPE = re.compile(
 )
 _RUN_ID = r'Run ?I[dD]"\s*(?:,\s*"value"\s*)?:\s*'
 QUOTED_RUN_ID = re.compile((_RUN_ID + r'"(?:"|\\")\d').encode())
-"""What a campaign's run id is when Marketo has quoted it twice; searched for fast, since most blocks have run ids."""
+"""Start of a run id of a campaign that Marketo has quoted twice. The search is fast, as most blocks have run ids."""
 
 _QUOTED_RUN_ID = re.compile(rf'("[Cc]ampaign ?{_RUN_ID})(?:""(\d+)""|"\\"(\d+)\\"")')
 _AT_A_TIME = 256
@@ -75,7 +75,7 @@ def without_half_pairs(cell: str) -> str:
 
 
 def with_run_id(cell: str) -> str:
-    """Take the quotes away in which exports before August 2026 have a campaign's run id, which is a number since."""
+    """Remove the quotes around a campaign's run id in exports before August 2026. Later exports have a number."""
     return _QUOTED_RUN_ID.sub(lambda match: f"{match[1]}{match[2] or match[3]}", cell)
 
 
@@ -147,7 +147,7 @@ def columns_of(kind: ActivityType, taken: Collection[str]) -> dict[str, tuple[st
         column = identifier(name)
         while column in taken:
             column += "_attribute"
-        if column in used:  # a name in other capitals
+        if column in used:  # another name differs only in capitals
             column = f"{column}_{name_digest(name)}"
         used.add(column)
         columns[name] = (column, data_type)
@@ -158,10 +158,10 @@ def spread(found: Mappings, names: Collection[str]) -> tuple[dict[str, list[str 
     """
     Spread mappings over columns.
 
-    :param found: one for each row.
+    :param found: mappings, one for each row.
     :param names: display names of the attributes to take.
-    :return: the texts of each attribute, and what is left over. A name that differs from one attribute's in case,
-        spaces or punctuation alone is that attribute, since Adobe has changed those; the exact name goes first.
+    :return: the texts of each attribute, and what is left over. A name counts as an attribute's if it
+        differs only in case, spaces or punctuation, which Adobe has changed; an exact name goes first.
     """
     spellings = Counter(map(folded, names))
     by_spelling = {folded(name): name for name in names if spellings[folded(name)] == 1}

@@ -34,7 +34,7 @@ class InBackground(Generic[Item_contra, Result_co]):
 
     Download, checksum, parsing and writing overlap, because each of them spends most of its time outside Python.
 
-    :param worker: used only by that thread until it has finished.
+    :param worker: the worker; only that thread uses it until the thread has finished.
     :param waiting: largest number of items in the queue; :meth:`feed` waits while it is full.
     """
 

@@ -1,8 +1,8 @@
 """
-What a cell says: the one definition of a value.
+The only definition of the value of a cell.
 
-Every format and every path through the code gives a cell this value. :mod:`.arrow` reads whole columns faster, and only
-in spellings for which the result is the same; a property test compares the two.
+Every format and every path through the code gives a cell this value. :mod:`.arrow` reads whole columns faster, but only
+in spellings that give the same result; a property test compares the two.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 DECIMAL_DIGITS, DECIMAL_SCALE = 20, 4
-"""Digits of a decimal, and how many of them stand behind the point."""
+"""Digits of a decimal, and how many of them stand after the point."""
 
 Value = str | int | float | Decimal | bool | date | datetime
 
@@ -36,7 +36,7 @@ def read(text: str, kind: str) -> Value | None:
     """
     Read a cell that is not null.
 
-    :param text: what the cell says. White space around it means nothing, except in a text.
+    :param text: the cell's text. White space around it means nothing, except in a text.
     :param kind: one of the words of :mod:`.schema`.
     :return: the value; None if the cell is blank, or does not fit the kind. :func:`is_blank` tells them apart.
     """

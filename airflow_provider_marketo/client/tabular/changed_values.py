@@ -1,4 +1,4 @@
-"""The values of lead fields in the rows of their changes: a field that is hashed is hashed there, too."""
+"""Hide values of lead fields in the rows that report their changes: a hashed field is also hashed there."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def names_of_fields(described: Iterable[Mapping[str, Any]]) -> dict[str, tuple[s
 @dataclass(frozen=True)
 class HiddenChanges:
     """
-    Which fields' values are not written as they are.
+    The fields whose values are hidden in the rows of their changes.
 
     :param hashed: names of fields whose values become digests, as rows name them, folded.
     :param dropped: names of fields whose values become null.
@@ -56,11 +56,11 @@ class HiddenChanges:
     @classmethod
     def of(cls, names: Names, *, hashed: Iterable[str], dropped: Iterable[str]) -> HiddenChanges:
         """
-        Return what is hidden.
+        Return the fields to hide.
 
-        :param names: of the fields, by REST API name.
-        :param hashed: REST API names; those that ``names`` does not have are columns, and no fields of changes.
-        :param dropped: likewise.
+        :param names: names of the fields, by REST API name.
+        :param hashed: REST API names. A name that ``names`` does not have is only a column, not a lead field.
+        :param dropped: REST API names of the fields whose values become null.
         """
 
         def spelled(fields: Iterable[str]) -> frozenset[str]:
@@ -70,21 +70,21 @@ class HiddenChanges:
 
     def columns(self, names: Sequence[str]) -> list[str]:
         """
-        Return the columns that tell what to hide, and those that hold it; none if nothing is hidden.
+        Return the columns that name a changed field or hold its values; none if nothing is hidden.
 
-        :param names: of the columns that rows have.
+        :param names: names of the columns that rows have.
         """
         needed = (TYPE, *CHANGED_FIELD, ATTRIBUTES, FIELD_NAME, *VALUES)
         return [name for name in needed if name in names] if self.hashed or self.dropped else []
 
     def hide(self, row: Row, digest: Callable[[str], str]) -> dict[str, str | None]:
         """
-        Return the cells of a row that are written in place of its own; nothing if the row hides nothing.
+        Return the cells that replace cells of a row; none if the row has nothing to hide.
 
         A score becomes null, since a digest is not a number.
 
         :param row: the cells of :meth:`columns`, by name.
-        :param digest: of a value.
+        :param digest: the digest of a value.
         """
         if FIELD_NAME in row:
             is_score, named = False, [row[FIELD_NAME]]
@@ -109,7 +109,7 @@ class HiddenChanges:
 
 
 def _replaced(cell: str, replace: Callable[[Any], str | None]) -> str | None:
-    """Replace the values in a cell of attributes. One that cannot be read becomes null, whatever it holds."""
+    """Replace the values in a cell of attributes. A cell that cannot be read becomes null."""
     try:
         found = json.loads(cell)
     except (ValueError, RecursionError):

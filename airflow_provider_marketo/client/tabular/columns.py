@@ -66,7 +66,7 @@ class Typing:
             yield f"{dataset}/", self._table(rows, dataset, kind)
 
     def _hidden(self, texts: Any) -> Any:
-        """Hide the values of fields in the rows of their changes."""
+        """Hide values of lead fields in the rows that report their changes."""
         hidden = self._rules.hidden
         names = hidden.columns(texts.column_names)
         cells = {name: texts.column(name).to_pylist() for name in names}
@@ -105,7 +105,7 @@ class Typing:
         held = list(arrow.values_of(cells))
         if any(map(QUOTED_RUN_ID.search, held)):
             cells = arrow.replace_each(cells, with_run_id)
-        if not any(map(HALF_PAIR.search, held)):  # run ids are digits: no escape comes or goes with their quotes
+        if not any(map(HALF_PAIR.search, held)):  # run ids are digits: their quotes change no escapes
             return cells
         whole = arrow.replace_each(cells, without_half_pairs)
         if mended := pc.sum(pc.not_equal(whole, cells)).as_py():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.tabular.date_first import Split
     from airflow_provider_marketo.client.tabular.keys import Key, SeenKeys
 
-# The usual spelling, whose texts sort like time. The pattern does not check for digits, which would cost too much: a
+# The usual spelling: its texts sort like time. The pattern does not check for digits, which would cost too much. A
 # text that is not a date is kept if it sorts inside the span, and is parsed if it sorts outside.
 _USUAL_DATE = rb"(....-..-..T..:..:..Z)[,\r\n]"
 
@@ -103,7 +103,7 @@ class CsvTransform(Transform):
         self._files.feed((f"{folder}{self.rules.name}.csv", written, rows))
 
     def _without_helper(self, record: bytes) -> bytes:
-        """Drop the cell by which rows are only cut, with a comma beside it."""
+        """Drop the cell that is only used to cut rows, and a comma beside it."""
         if self._helper is None:
             return record
         row = fields(record, self._helper + 1)
@@ -148,8 +148,8 @@ class _Dates:
         """
         Return lines as a block if each is a record; None otherwise.
 
-        A line is a record if it has a date in the column of dates and ends with JSON in quotes: a quote within a field
-        is doubled, or no field can end behind it.
+        A line is a record if it has a date in the column of dates and ends with JSON in quotes. This holds because a
+        quote within a field is doubled, or no field can end after it.
         """
         if not data.endswith(b'}"\n'):
             return None
@@ -169,7 +169,7 @@ class _Dates:
         return outside is not None and not any(outside)
 
     def inside_split(self, split: Split) -> Sequence[bytes]:
-        """Return those of some records that lie inside."""
+        """Return the records that lie inside."""
         if self._are_inside(split.dates):
             return split.records
         outside = arrow.outside(pa.array(split.dates, pa.string()), self._span)
@@ -229,7 +229,7 @@ class _Cells:
         self._folder = lru_cache(1 << 12)(rules.partitions.folder)
 
     def _partition(self, names: Sequence[str], name: str) -> tuple[int, str, str]:
-        """Where the cell of a partition stands, the partition's name, and the kind of the cell."""
+        """Return the position of a partition's cell, the partition's name, and the kind of the cell."""
         source = self._rules.partitions.source(name)
         place = position(names, source, "by which rows are spread over folders")
         kind = STRING if source in self._rules.hashed else self._kinds.get(source, STRING)
@@ -244,7 +244,7 @@ class _Cells:
         return self._folder(tuple(self._part(name, self._shown(row, place), kind) for place, name, kind in self._parts))
 
     def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:
-        """Replace the values of hashed columns by digests, and those of hidden fields in the rows of their changes."""
+        """Replace values of hashed columns by digests, and hide lead fields in the rows of their changes."""
         written: dict[int, bytes] = {}
         if self._hidden:
             cells = {name: _text(row, place) for name, place in self._hidden.items()}

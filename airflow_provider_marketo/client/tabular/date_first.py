@@ -1,5 +1,5 @@
 """
-Records that begin with the date by which they are cut, when that date is not written.
+Find records that begin with the date by which rows are cut, if that date is not written.
 
 Such a record is easy to find: a line break, a date in its usual spelling, a comma. What looks like that may also stand
 inside quotes, so :meth:`DateFirst.split` proves that it found every record and nothing else, or gives up.
@@ -20,7 +20,7 @@ _LENGTH = len("2026-01-31T00:00:00Z,")
 _DATE = re.compile(rb"\n(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ),")
 _MARK = b"\0"
 _JOINT = b"," + _MARK + b","
-"""Follows each record during the check. The commas let a quoted field end before it and begin behind it."""
+"""Follows each record during the check. The commas let a quoted field end before it and begin after it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class DateFirst:
 
     def cut(self, data: bytes) -> Block | None:
         """
-        Return the whole records at the start of some lines, except the last one, whose end nothing shows.
+        Return the whole records at the start of some lines, except the last one, whose end is not known.
 
         :param data: the lines. The first begins a record.
         :return: the records; None if there are fewer than two in all, or if they cannot be told apart in this way.
@@ -89,5 +89,5 @@ def _are_records(texts: Sequence[bytes]) -> bool:
     outside = outside_quotes(_JOINT.join([*texts, b""]))
     if outside is None or b"\n" in outside:
         return False
-    marks = len(outside) - len(outside.replace(_MARK, b""))  # several times as fast as to count them
+    marks = len(outside) - len(outside.replace(_MARK, b""))  # several times as fast as counting them
     return marks == len(texts)

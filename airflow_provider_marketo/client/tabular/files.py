@@ -36,8 +36,8 @@ class OutputFile(io.RawIOBase):
     """
     A file that counts and hashes its content. It is written from start to end, and may be closed in between.
 
-    :param name: relative to the output.
-    :param open_file: opens it.
+    :param name: path relative to the output.
+    :param open_file: opens the file.
     """
 
     def __init__(self, name: str, open_file: OpenFile) -> None:
@@ -51,7 +51,7 @@ class OutputFile(io.RawIOBase):
         self._begun = False
 
     def writable(self) -> bool:
-        """Return True: it is written, and never read."""
+        """Return True: the file is written and never read."""
         return True
 
     def tell(self) -> int:
@@ -81,13 +81,13 @@ class OutputFile(io.RawIOBase):
         super().close()
 
     def written(self) -> WrittenFile:
-        """Return the facts of the file."""
+        """Return the file's name, rows, size and checksum."""
         return WrittenFile(self.name, self.rows, self._size, self._digest.hexdigest())
 
 
 class OutputFiles:
     """
-    Files by name. A limited number of them is open at a time. :class:`.InBackground` can feed them.
+    Files by name. A limited number of them is open at a time. :class:`.InBackground` can call :meth:`feed`.
 
     :param open_file: opens a file.
     :param limit: how many may be open.
@@ -102,7 +102,7 @@ class OutputFiles:
         self._open: OrderedDict[str, OutputFile] = OrderedDict()
 
     def feed(self, data: tuple[str, bytes | memoryview, int]) -> None:
-        """Append to a file: its name, the bytes of some rows, and their number."""
+        """Append rows to a file. The data are the file's name, the bytes of the rows, and the number of rows."""
         name, written, rows = data
         file = self.get(name)
         file.write(written)
@@ -122,7 +122,7 @@ class OutputFiles:
         return file
 
     def finish(self) -> list[WrittenFile]:
-        """Close all files and return their facts."""
+        """Close all files and describe each of them."""
         self.abort()
         return [file.written() for _, file in sorted(self._files.items())]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _BACKSLASH = ord("\\")
 _BEHIND = 1 << 31
-"""A position behind the end of any text in an array with 32-bit offsets."""
+"""A position after the end of any text in an array with 32-bit offsets."""
 
 _USUAL = bytes(sorted(set(range(0x20, 256)) - set(b'"\\')))
 _STRING = r'"(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"'
@@ -40,7 +40,7 @@ def lines(table: Any, embedded: Collection[str] = ()) -> memoryview:
     for name in [name for name in texts if name not in quotes]:
         texts[name], quotes[name] = (_embedded(texts[name]), "") if name in embedded else to_json(texts[name])
     with_null = {name: texts[name] for name, quote in quotes.items() if quote and texts[name].null_count}
-    texts |= _at_once(_quoted, with_null)  # null stands without quotes
+    texts |= _at_once(_quoted, with_null)  # a null has no quotes
     parts: list[Any] = []
     before = "{"
     for name in columns:
@@ -50,7 +50,7 @@ def lines(table: Any, embedded: Collection[str] = ()) -> memoryview:
         quote = "" if name in with_null else quotes[name]
         parts += [f"{before}{_dump(name)}:{quote}", texts[name]]
         before = f"{quote},"
-    parts += [f"{before[:-1]}}}\n", ""]  # the last one stands between the others
+    parts += [f"{before[:-1]}}}\n", ""]  # the last one is the separator
     joined = pc.binary_join_element_wise(*parts, null_handling="replace", null_replacement="null")
     return next(views_of(joined))
 
@@ -60,7 +60,7 @@ def _whole(values: Any) -> Any:
 
 
 def _at_once(change: Callable[[Any], Any], columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Change several columns of one table by one call, which costs far less than a call each."""
+    """Change several columns of one table by one call, which costs far less than one call per column."""
     if not columns:
         return {}
     changed = change(pa.concat_arrays(list(columns.values())))
@@ -70,7 +70,9 @@ def _at_once(change: Callable[[Any], Any], columns: Mapping[str, Any]) -> dict[s
 
 def objects(table: Any, embedded: Collection[str] = ()) -> Any:
     """
-    Return one JSON object per row, as an array of texts. It has no members that are null, and is null if it has none.
+    Return one JSON object per row, as an array of texts.
+
+    An object has no null members, and an object without members is null.
 
     :param table: a table with at least one column.
     :param embedded: columns of texts that are JSON already.
@@ -80,7 +82,7 @@ def objects(table: Any, embedded: Collection[str] = ()) -> Any:
         values = table.column(name).combine_chunks()
         texts, quote = (values, "") if name in embedded else to_json(values)
         member = pc.binary_join_element_wise(f",{_dump(name)}:{quote}", texts, quote, "")
-        members.append(pc.coalesce(member, ""))  # a join that skips nulls forgets rows that have nothing else
+        members.append(pc.coalesce(member, ""))  # a join that skips nulls drops rows that have nothing else
     joined = pc.binary_join_element_wise(*members, "")
     opened = pc.binary_replace_slice(joined.view(pa.binary()), 0, 1, b"{").view(pa.string())
     whole = pc.binary_join_element_wise(opened, "}", "")
@@ -103,7 +105,7 @@ def to_json(values: Any) -> tuple[Any, str]:
 def _embedded(texts: Any) -> Any:
     """Return texts that are JSON unchanged, and others as JSON strings."""
     known = pc.match_substring_regex(texts, _FLAT_OBJECT)
-    if not pc.all(known).as_py():  # of those that are not null
+    if not pc.all(known).as_py():  # nulls do not count
         pairs = zip(known.to_pylist(), texts.to_pylist(), strict=True)
         known = pa.array([flat or (text is not None and _is_json(text)) for flat, text in pairs], pa.bool_())
         return pc.if_else(known, texts, _quoted(_escaped(texts)))
@@ -137,7 +139,7 @@ def _quoted(texts: Any) -> Any:
 
 
 def _timestamps(values: Any) -> Any:
-    """Write whole seconds without a fraction, as Marketo does, whatever the rows beside them have."""
+    """Write whole seconds without a fraction, as Marketo does, even if other rows have fractions."""
     try:
         naive = pc.cast(values, pa.timestamp("s"))
     except pa.ArrowInvalid:

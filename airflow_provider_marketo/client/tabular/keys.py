@@ -1,5 +1,5 @@
 """
-Which rows have the same key: exact, in little memory.
+Find rows with the same key, exactly and in little memory.
 
 :class:`SeenKeys` keeps the first row of each key and answers at once. :class:`LastRows` keeps the last row of each key
 and answers when it has seen all of them.
@@ -116,11 +116,11 @@ class SeenKeys:
         self._texts: sqlite3.Connection | None = None
 
     def branch(self) -> SeenKeys:
-        """Start a set that begins with these keys; :meth:`merge` takes over what is added to it."""
+        """Start a set that begins with these keys; :meth:`merge` takes over the keys that are added to it."""
         return SeenKeys(self)
 
     def merge(self, branch: SeenKeys) -> None:
-        """Take over what was added to a branch."""
+        """Take over the keys that were added to a branch."""
         self._integers.update(branch._integers)
         for key in branch._own_texts():
             self._insert(key)

@@ -29,7 +29,7 @@ _NO_VALUE_AS_TEXT = f"%5F{NO_VALUE[1:]}"
 _NO_VALUE_IN_LOWER_CASE: Mapping[str, str] = {NO_VALUE.lower(): f"{NO_VALUE.lower()[:-1]}%5F"}
 
 LONGEST_PART, DIGEST = 150, 16
-"""Characters of a value in a folder's name. File systems take 255 bytes, and the column's name stands there, too."""
+"""Characters of a value in a folder's name. File systems take 255 bytes, including the column's name."""
 
 _HALF_ESCAPE = re.compile("%.?$")
 _ESCAPE_OR_CAPITAL = re.compile("%..|[A-Z]")
@@ -43,7 +43,7 @@ class Partitioning:
     :param by: names of columns, or of parts of the date, or ``activity_type``; empty for one folder.
     :param date: the column from which parts of the date are taken.
     :param types: activity type ids to folder names.
-    :param folds_case: whether the disk takes names that differ in case alone for one: capitals are then escaped.
+    :param folds_case: whether the disk ignores case in names: capitals are then escaped.
     """
 
     by: tuple[str, ...] = ()
@@ -65,12 +65,12 @@ class Partitioning:
         Check the author's partitions.
 
         :param by: as the author names them.
-        :param schema: of the rows.
+        :param schema: the schema of the rows.
         :param date: the column that dates the rows.
         :param types: activity types by id.
-        :param folds_case: whether the disk takes names that differ in case alone for one.
-        :raises MarketoInvalidRequestError: a name is neither an exported column nor a part of the date, or it is both:
-            readers take a column from the names of folders, and would not see the one in the files.
+        :param folds_case: whether the disk ignores case in names.
+        :raises MarketoInvalidRequestError: a name is neither an exported column nor a part of the date, or it is both.
+            Readers take a column from the names of folders, and would not see the one in the files.
         """
         partitions = cls(tuple(dict.fromkeys(by)), date, type_folders(types), folds_case)
         columns = [column.name for column in schema.columns]
@@ -109,10 +109,10 @@ class Partitioning:
 
     def part(self, name: str, text: str | None, kind: str = STRING) -> str | None:
         """
-        Return what a cell is in the name of its folder; None for no value.
+        Return a cell's form in the name of its folder; None for no value.
 
         :param name: one of ``by``.
-        :param text: what the cell of its column says; None for null.
+        :param text: the text of the cell; None for null.
         :param kind: the column's kind.
         """
         return None if text is None else self.part_of(name, read(text, kind))
@@ -128,8 +128,8 @@ class Partitioning:
         """
         Return the folder of a partition.
 
-        :param values: one for each of ``by``; of an activity type its id.
-        :return: the folder with a slash at its end; nothing without partitions.
+        :param values: one for each of ``by``; for an activity type its id.
+        :return: the folder with a slash at its end; an empty text without partitions.
         """
         return "".join(map(self.level, self.by, values))
 
@@ -137,7 +137,7 @@ class Partitioning:
         """
         Return one level of the folder, with a slash at its end.
 
-        A value that makes a longer name than file systems take is cut, and ends in a digest of the whole value.
+        A value that is too long for file systems is cut, and ends in a digest of the whole value.
 
         :param name: one of ``by``.
         :param value: what :meth:`part` returned.
@@ -151,16 +151,16 @@ class Partitioning:
             part = _NO_VALUE_IN_LOWER_CASE.get(part, part)
         if len(part) > LONGEST_PART:
             digest = hashlib.sha256((value or "").encode()).hexdigest()[:DIGEST]
-            # Longer than any value that stands for itself.
+            # The result is longer than any value that is not cut.
             part = _without_half(part[: LONGEST_PART - DIGEST]).ljust(LONGEST_PART - DIGEST + 1, "~") + digest
         return f"{name}={part}/"
 
     def told_by(self, folder: str) -> tuple[str, ...]:
         """
-        Return the columns whose whole values a folder's name tells every reader.
+        Return the columns whose whole values every reader can take from a folder's name.
 
-        A value that was cut, the text that some readers take for no value, and an empty text, which shares its folder
-        with no value, are in the rows, too.
+        Three kinds of value are also in the rows: a value that was cut, the text that some readers take for no
+        value, and an empty text, which shares its folder with no value.
 
         :param folder: what :meth:`folder` returned.
         """
@@ -199,14 +199,14 @@ def type_folders(types: Mapping[int, ActivityType]) -> dict[int, str]:
     """
     Return the folder of each activity type by its id. A type that appears later does not move the others.
 
-    A name that snake case does not keep whole, or that an older type has, is told apart by the id.
+    The id is added to a name that snake case does not keep whole, or that an older type has.
     """
     folders: dict[int, str] = {}
     for number, kind in sorted(types.items()):  # a newer type has a higher id
         name = snake_case(kind.name)
         is_own = is_plain_name(kind.name) and not name.startswith(ACTIVITY_TYPE) and name not in folders.values()
         folder = name if is_own else f"{name or ACTIVITY_TYPE}_{number}"
-        while folder in folders.values():  # an older type is called so: "Visit 2" beside "Visit-" with the id 2
+        while folder in folders.values():  # an older type has this name: "Visit 2" beside "Visit-" with the id 2
             folder = f"{folder}_{number}"
         folders[number] = folder
     return folders

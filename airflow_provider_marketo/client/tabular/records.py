@@ -2,8 +2,8 @@
 Where one record of a CSV file ends and the next begins.
 
 Marketo ends records with LF and quotes fields that need it; quotes may contain anything. Counting quotes finds the ends
-of records fast. Counting fails where a quote was not doubled, so blocks with such a quote are read field by field with
-a more tolerant rule: a quote closes a field only where a field can end.
+of records fast. Counting fails where a quote was not doubled. Blocks with such a quote are read field by field with a
+more tolerant rule: a quote closes a field only where a field can end.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ BLOCK = 1 << 18
 """Bytes per block: few enough to stay in the processor's cache, and to reuse the same memory."""
 
 LONGEST_RECORD = 64 << 20
-"""Largest size of a record, in bytes. Beyond it, a quote is taken for one that never closes."""
+"""Largest size of a record, in bytes. A larger one means that a quote never closes."""
 
 BLOCKS_ALIKE = 7
-"""Blocks that skip the quick way after it has failed on one."""
+"""Number of blocks that skip the quick way after it has failed on one."""
 
 BOM = b"\xef\xbb\xbf"
 NULL = b"null"
@@ -34,7 +34,7 @@ _COMMA, _LF, _CR, _QUOTE = b',\n\r"'
 _END = b"\0"
 _NOT_STRUCTURE = bytes(sorted(set(range(256)) - {_QUOTE, _LF}))
 # A quoted field: from a position where one can begin to one where it can end, or to the end of the data. The literal in
-# front makes the search fast. A comma behind belongs to the match: nearly all fields have one, and a lookahead is slow.
+# front makes the search fast. A comma after it is in the match: nearly all fields have one, and a lookahead is slow.
 _QUOTED = re.compile(rb'"(?:(?<=[,\n]")|(?<=^"))[^"]*(?:",|(?:""[^"]*)*(?:",|"(?=\n|\r\n)|\Z))')
 _END_OF_PLAIN = re.compile(rb"[,\n]")
 _HALF_PAIR = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
@@ -63,7 +63,7 @@ class Block:
             ended = self.data if self.data.endswith(b"\n") else self.data + b"\n"
             return [self.data[start:end] for start, end in _spans(ended)]
         lines = [line + b"\n" for line in self.data.split(b"\n")]
-        lines[-1] = lines[-1][:-1]  # the rest behind the last line end: empty, except at the end of a file
+        lines[-1] = lines[-1][:-1]  # the rest after the last line end: empty, except at the end of a file
         if not lines[-1]:
             del lines[-1]
         return lines if self.simple else list(_joined(lines))
@@ -76,7 +76,7 @@ class Field:
 
     :param text: its content, without quotes.
     :param start: its first position in the record, quotes included.
-    :param end: the position behind its last one.
+    :param end: the position after its last one.
     :param quoted: whether it was quoted: only an unquoted ``null`` is null.
     """
 
@@ -99,7 +99,7 @@ def outside_quotes(data: bytes) -> bytes | None:
 
 class Splitter:
     """
-    Cuts a stream of bytes into blocks of whole records, whatever the sizes in which the bytes arrive.
+    Cuts a stream of bytes, which arrive in pieces of any size, into blocks of whole records.
 
     :param block: bytes per block.
     :param quick: a quick way to find records: takes lines, and returns the records at their start that it is sure of.
@@ -159,7 +159,7 @@ class Splitter:
             yield block if held or ended else replace(block, data=block.data[:-1])
 
     def _cut(self, held: bytes) -> tuple[Block | None, int]:
-        """Return the whole records at the start of some bytes, and the position behind them."""
+        """Return the whole records at the start of some bytes, and the position after them."""
         end = held.rfind(b"\n") + 1
         data = held[:end]
         if b'"' not in data:
@@ -178,7 +178,7 @@ class Splitter:
         return (Block(data[:end], outside.count(b"\n")) if end else None), end
 
     def _ask_quick(self, data: bytes) -> Block | None:
-        """Try the quick way. Where it cannot tell, it probably cannot for the next blocks either."""
+        """Try the quick way. If it cannot decide on a block, it probably cannot decide on the next ones either."""
         if self._without_quick:
             self._without_quick -= 1
             return None
@@ -189,7 +189,7 @@ class Splitter:
 
 
 def even_lines(data: bytes) -> int | None:
-    """Return the number of lines if each has an even number of quotes, so that none ends inside quotes; else None."""
+    """Return the number of lines if each has an even number of quotes, so no line ends inside quotes; else None."""
     quotes = data.translate(None, _NOT_STRUCTURE)
     ends = quotes.replace(b'""""', b"").replace(b'""', b"")
     return None if b'"' in ends else len(ends)
@@ -232,7 +232,7 @@ def _spans(data: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _field_end(data: bytes, start: int) -> tuple[bool, int]:
-    """Return whether the field at a position is quoted, and the position of the comma or LF behind it; -1 for none."""
+    """Return whether the field at a position is quoted, and the position of the comma or LF after it, or -1."""
     if data[start : start + 1] != b'"':
         match = _END_OF_PLAIN.search(data, start)
         return False, match.start() if match else -1
@@ -294,13 +294,13 @@ def line(values: Iterable[Any]) -> bytes:
     """
     Return values as a record, the way Marketo writes them: null is ``null`` without quotes.
 
-    JSON can hold half of a surrogate pair, UTF-8 cannot. It is written all the same, for :func:`utf8` to find.
+    JSON can hold half of a surrogate pair, UTF-8 cannot. It is written anyway, so that :func:`utf8` finds it.
     """
     return (",".join(map(_cell, values)) + "\n").encode("utf-8", "surrogatepass")
 
 
 def utf8(data: bytes) -> bytes:
-    """Replace what is not UTF-8 by U+FFFD; half of a surrogate pair by one of them. ASCII around it stays."""
+    """Replace what is not UTF-8 by U+FFFD, half of a surrogate pair by a single one. ASCII around it stays."""
     return _HALF_PAIR.sub("\ufffd".encode(), data).decode("utf-8", "replace").encode()
 
 
@@ -318,7 +318,7 @@ def is_utf8(data: bytes) -> bool:
 def _cell(value: Any) -> str:
     if value is None:
         return "null"
-    if type(value) is int:  # nothing of it needs quotes
+    if type(value) is int:  # a number needs no quotes
         return str(value)
     shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return '"null"' if shown == "null" else cell(shown)

@@ -72,9 +72,10 @@ class TableSchema(Serializable):
     """
     The columns of a table, and what makes a row unique.
 
-    :param columns: in the order of the output.
+    :param columns: columns in the order of the output.
     :param key: names of the columns that make a row unique; empty where rows cannot be told apart.
-    :param date: name of the column by which rows are cut to a span; None for none. It need not be among the columns.
+    :param date: name of the column by which rows are cut to a span; None if they are not cut. It may be
+        missing in ``columns``.
     """
 
     columns: tuple[Column, ...]
@@ -83,7 +84,7 @@ class TableSchema(Serializable):
 
     @property
     def helper(self) -> str | None:
-        """The column that is read to cut rows by it, and not written; None for none."""
+        """The column that is read only to cut rows by it, and is not written; None if no such column is needed."""
         return None if self.date in {column.name for column in self.columns} else self.date
 
 
@@ -94,7 +95,7 @@ class ActivityType(Serializable):
 
     :param id: Marketo's id.
     :param name: as marketers read it, such as ``Send Email``.
-    :param attributes: display name to data type, of the secondary attributes.
+    :param attributes: data types of the secondary attributes, by display name.
     """
 
     id: int
@@ -119,8 +120,8 @@ def activity_types(records: Iterable[Mapping[str, Any]]) -> dict[int, ActivityTy
     """
     Return the activity types by id.
 
-    :param records: of ``activities.get_types``.
-    :raises MarketoDataError: a record is not an activity type, or there is none: every instance has some.
+    :param records: records of ``activities.get_types``.
+    :raises MarketoDataError: a record is not an activity type, or Marketo lists none, although every instance has some.
     """
     with reading("activities.get_types"):
         found = {kind.id: kind for kind in map(ActivityType.from_record, records)}
@@ -179,8 +180,9 @@ def from_describe(
     """
     Return the schema of fields that describe lists.
 
-    :param items: fields of any of Marketo's describes; some name a field ``name``, ``leads.describe`` ``rest.name``.
-    :param fields: names of the columns, in order. One that describe does not list is an id that Marketo adds.
+    :param items: fields as an operation that describes them returns them. The name of a field is in ``name``, or in
+        ``rest.name`` with ``leads.describe``.
+    :param fields: names of the columns, in order. A name that describe does not list is an id that Marketo adds.
     :param key: names of the columns that make a row unique.
     :param date: name of the column by which rows are cut.
     """
@@ -197,7 +199,7 @@ def describe_change(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> li
     """
     Return the differences of two schemas, as plain JSON: columns that were added, were removed or changed their type.
 
-    :param old: a schema's dictionary; None if there was none.
+    :param old: a schema's dictionary; None without one.
     :param new: a schema's dictionary.
     """
     if old is None:

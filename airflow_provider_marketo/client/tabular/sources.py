@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SOURCE, RAW = "_source", "_raw"
-"""Where a row comes from; on request the JSON of its event."""
+"""The columns: where a row comes from, and on request the JSON of its event."""
 
 JOURNAL, EXTRACT = "journal", "extract"
-"""Value of the first column. A table without this column holds extracted rows."""
+"""Values of the first column. A table without this column holds extracted rows."""

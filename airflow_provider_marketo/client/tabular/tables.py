@@ -41,7 +41,7 @@ class Sink(ABC):
     """
 
     extension: ClassVar[str]
-    """Of the files, without the dot."""
+    """Extension of the files, without the dot."""
     block: ClassVar[int]
     """Bytes parsed at a time. Smaller blocks cost more calls of Arrow, larger ones more memory."""
 
@@ -160,7 +160,7 @@ class JsonLinesFiles(Sink):
 
 class ParquetFiles(Sink):
     """
-    Writes one Parquet file per folder, whatever the order of the rows.
+    Writes one Parquet file per folder, for rows in any order.
 
     A closed Parquet file cannot be appended to. A few files stay open; rows of other files wait on disk until the end.
     """
@@ -174,7 +174,7 @@ class ParquetFiles(Sink):
         self._waiting = OutputFiles(open_file)
 
     def write(self, name: str, rows: Any) -> None:
-        """Append a table to a file, or have it wait on disk while too many files are open."""
+        """Append a table to a file, or keep it on disk while too many files are open."""
         if name not in self._open and len(self._open) < OPEN_PARQUET_FILES:
             self._open[name] = _ParquetFile(name, rows.schema, self._open_file)
         if name in self._open:

@@ -38,11 +38,11 @@ class Rules:
     :param span: start and end; rows dated before the start, or at the end or later, are cut. None cuts nothing.
     :param partitions: how rows are spread over folders.
     :param hashed: columns whose values are replaced by their SHA-256.
-    :param hidden: fields whose values in the rows of their changes are replaced or left out.
-    :param hash_key: key of these digests; there is one wherever there are columns to hash.
+    :param hidden: lead fields whose values are hashed or left out in the rows that report their changes.
+    :param hash_key: key of these digests; required if there are columns to hash.
     :param attributes: ``json``, ``map`` or ``typed``: the form of activities' attributes.
     :param on_type_error: ``null``, ``string`` or ``fail``: what becomes of a value that does not fit.
-    :param activity_types: by id.
+    :param activity_types: activity types by id.
     """
 
     schema: TableSchema
@@ -96,9 +96,9 @@ class Misfits:
     """
     Counts values that do not fit their column.
 
-    :param counts: by column; added to.
+    :param counts: counts by column; this adds to them.
     :param stop: whether the first of them stops the extract.
-    :ivar where: the rows that are read, in words.
+    :ivar where: the rows that are being read, in words.
     """
 
     def __init__(self, counts: Counter[str], *, stop: bool) -> None:
@@ -112,8 +112,8 @@ class Misfits:
 
         :param column: its name.
         :param count: how many do not fit.
-        :param what: what they are not.
-        :raises MarketoDataError: the author wants to be stopped by them.
+        :param what: what the values should be, in words.
+        :raises MarketoDataError: ``stop`` is set.
         """
         self._counts[column] += count
         if self._stop:

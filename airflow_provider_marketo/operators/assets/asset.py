@@ -1,4 +1,4 @@
-"""One Marketo asset: got, made, changed, approved, deleted."""
+"""The operator that gets, creates, changes, approves or deletes one Marketo asset."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ class MarketoAssetOperator(MarketoOnceOperator):
     """
     Get, create, change, clone, approve or delete a Marketo asset, so that running it twice ends in the same state.
 
-    Marketo's business rule errors (709) are understood: to approve an asset that is approved is a success. For a name
-    that is taken, ``if_exists`` applies. After a kill or a lost reply, the task finds by its name what it has made.
+    The operator understands Marketo's business rule errors (709): approving an approved asset is a success. For a name
+    that is taken, ``if_exists`` applies. After a kill or a lost reply, the task uses the name to find the asset that it
+    has made.
 
     Adobe's operations: those of ``<asset_type>.{get_by_id, get_by_name, create, update_metadata, clone, approve_draft,
     unapprove, discard_draft, delete, activate, deactivate}`` that the type has.
 
     :param asset_type: family of the catalogue: ``programs``, ``folders``, ``smart_campaigns``, ``emails``,
         ``email_templates``, ``landing_pages``, ``landing_page_templates``, ``forms``, ``snippets``, ``files``,
-        ``static_lists``, ``smart_lists``; of the new designer, by id only, ``emails_v2``, ``email_templates_v2``,
+        ``static_lists``, ``smart_lists``; in the new designer, by id only: ``emails_v2``, ``email_templates_v2``,
         ``fragments_v2``.
     :param action: ``get``, ``create``, ``update``, ``clone``, ``approve``, ``unapprove``, ``discard_draft`` or
         ``delete``; for smart campaigns also ``activate`` and ``deactivate``.
@@ -46,12 +47,13 @@ class MarketoAssetOperator(MarketoOnceOperator):
         otherwise ``fail``.
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
-        ``resend``, once after each clear of the task; or ``assume_sent``. What has a name is looked for first.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+        ``resend``, once after each clear of the task; or ``assume_sent``. The task first looks for an asset that has a
+        name.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"asset_type", "action", "id", "name", "status", "url", "changed", "record"}``; for a missing asset that
         is skipped, the values after ``action`` are None and ``changed`` is False.

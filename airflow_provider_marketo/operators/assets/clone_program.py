@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 class MarketoCloneProgramOperator(MarketoOnceOperator):
     """
-    Make a program from a template: clone it, set its tokens and tags, approve its assets, activate its campaigns.
+    Make a program from a template: clone it, set tokens and tags, approve its assets, activate its campaigns.
 
-    A retry continues with the program that an earlier try created, finds existing assets by name, and does only what is
-    missing. No try makes a second program.
+    A retry continues with the program that an earlier try created, finds existing assets by name, and takes only the
+    missing steps. No try makes a second program.
 
     Adobe's operations: ``programs.{get_by_name, get_by_id, clone, update_metadata}``, ``tokens.{get_by_folder_id,
     create, delete_by_name}``, ``folders.{get, get_by_name}``, ``<type>.{get, approve_draft}``,
@@ -42,10 +42,11 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
         it is; or ``update`` it as if it had just been cloned.
     :param ledger: folder for the ledger's entries, which every worker must reach. Default: Airflow's Variables.
     :param on_ambiguous: what to do about a request of an earlier try that may or may not have run: ``stop``;
-        ``resend``, once after each clear of the task; or ``assume_sent``. The program is looked for by its name first.
-    :param on_unknown: *experimental*: where ``on_ambiguous`` stops, ``ask`` a person in Airflow's Required Actions and
-        continue with the answer, or ``fail`` at once. ``dags test`` fails.
-    :param force: send again what the ledger has as sent, once after each clear of the task.
+        ``resend``, once after each clear of the task; or ``assume_sent``. The task first looks for the program by its
+        name.
+    :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
+        Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
+    :param force: send again what the ledger marks as sent, once after each clear of the task.
     :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
     :param max_calls: most calls that a try may make.
     :param marketo_conn_id: id of the connection.

@@ -135,7 +135,7 @@ def _add(instance: Instance, record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _leads(instance: Instance, request: Request) -> Collection[int] | None:
     """
-    Return the ids of the leads that the request names; None if it names none.
+    Return the ids of the leads that the request names; None if it names no leads.
 
     :raises ApiError: 1003, the request has both a list and leads, or the list is too large.
     """
@@ -228,7 +228,7 @@ def _attributes(attributes: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 
 def attribute_names(instance: Instance, kind: ActivityType) -> dict[str, str]:
-    """Return the API name of each attribute of a custom type, by its name: initial ones have theirs from the name."""
+    """Return the API names of a custom type's attributes, by name; an initial API name derives from the name."""
     given = {
         name: api_name
         for (type_name, api_name), name in instance.store.schemas.attributes.items()

@@ -110,7 +110,7 @@ def markup_of_file(request: Request, name: str, forbidden: Sequence[str] = ("<sc
     """
     Return the HTML in a file of a multipart body.
 
-    :param name: of the parameter.
+    :param name: name of the parameter.
     :param forbidden: tags that the HTML must not have.
     :raises ApiError: 701, it is not a file; 709, it is not UTF-8 or has a forbidden tag.
     """
@@ -164,7 +164,7 @@ def _listed(record: dict[str, Any]) -> dict[str, Any]:
 
 def _get_by_id(instance: Instance, request: Request) -> Reply:
     if request.operation.family == "static_lists":
-        requested_asset(instance, request)  # an unknown one is 702, as recordings of Marketo have it
+        requested_asset(instance, request)  # an unknown one is 702, as in recordings of Marketo
     asset = instance.store.assets.by_family[request.operation.family].get(request["id"])
     version = version_of(asset, request.get("status")) if asset is not None else None
     return NOTHING_FOUND if asset is None or version is None else Envelope([show(instance, asset, version)])

@@ -99,7 +99,7 @@ def _id_in(value: str) -> int:
     return int(value)
 
 
-# Modules. A module stands in the list before its sections.
+# Modules. The list has a module before its sections.
 
 
 def _modules(sections: list[Section]) -> dict[str, list[Section]]:

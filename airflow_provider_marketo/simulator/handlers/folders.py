@@ -189,7 +189,7 @@ def _stop_campaigns(instance: Instance, archived: Location) -> None:
 
 
 def _check_workspace(request: Request) -> None:
-    """:raises ApiError: 611, as recordings of Marketo have it: there is no such workspace."""
+    """:raises ApiError: 611, as in recordings of Marketo: the workspace does not exist."""
     if request.get("workSpace", WORKSPACE) != WORKSPACE:
         raise ApiError("611")
 

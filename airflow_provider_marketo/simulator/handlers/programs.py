@@ -250,7 +250,7 @@ _FILTERS: Mapping[str, list[dict[str, Any]]] = {
         }
     ]
 }
-"""The filters of smart lists that have some, by the list's name."""
+"""Filters of the smart lists that have filters, by the list's name."""
 
 
 @answers("programs.get_smart_list_by_program_id")

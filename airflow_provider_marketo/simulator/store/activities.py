@@ -159,11 +159,11 @@ class Activities:
 
     def by_themselves(self, start: int, end: int) -> Iterator[tuple[int, Activity | int]]:
         """
-        Iterate over the activities between two times, both included, that no call caused: their dates, and themselves.
+        Iterate over the activities between two times, both included, that no call caused.
 
         :param start: first second, in seconds since 1970.
         :param end: last second.
-        :return: the row number stands for a generated activity.
+        :return: each activity's date, and the activity; for a generated activity, its row number.
         """
         generated: Iterator[tuple[int, Activity | int]]
         generated = ((self.at(row), row) for row in range(*self.rows_between(start, end)))

@@ -32,7 +32,7 @@ class Kind:
     :param values: default values of its other members, besides id, name, description, folder, dates and status.
     :param needed: members that must be set before it can be approved.
     :param content: name of the member with the content of its template file or page; None if it has no such member.
-    :param template: operation family of its templates; None if it has none.
+    :param template: operation family of its templates; None without templates.
     """
 
     family: str

@@ -30,7 +30,7 @@ PROGRAM_TYPES = {"event": "Event", "engagement": "Engagement", "email": "Email",
 
 
 PROGRAM_STATUSES = {"engagement": "off", "email": "unlocked"}
-"""Status of a new program by the program type of its channel; other programs have none."""
+"""Status of a new program by the program type of its channel; other programs have no status."""
 
 
 class Location(NamedTuple):
@@ -174,9 +174,9 @@ class Assets:
         Return the folder or program that a request names.
 
         :param value: ``id`` and ``type``.
-        :param kind: kind of asset that the request puts there; None if it puts none there.
-        :param program_type: of the program that the request puts there. Engagement programs may contain all programs,
-            the others e-mail programs.
+        :param kind: the kind of asset that the request puts there; None if it puts no asset there.
+        :param program_type: type of the program that the request puts there. Engagement programs may contain all
+            programs, the other types only e-mail programs.
         :raises ApiError: 710, it does not exist; 711, it cannot contain the kind.
         """
         location = Location(str(value["type"]).capitalize(), int(value["id"]))
@@ -297,7 +297,7 @@ class Assets:
 
     def change(self, asset: Asset, now: int, name: str | None = None, **values: Any) -> None:
         """
-        Change an asset. For a kind with drafts, change the draft, and create it first if there is none.
+        Change an asset. For a kind with drafts, change the draft, and create it first if it is missing.
 
         :raises ApiError: 709, the name is taken.
         """

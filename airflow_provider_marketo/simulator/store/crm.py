@@ -54,7 +54,7 @@ class CrmObject:
         return tuple(folded(record.get(name)) for name in self.dedupe)
 
     def with_key(self, record: Record) -> Any:
-        """Return the id of the stored record with the same dedupe key; None if there is none."""
+        """Return the id of the stored record with the same dedupe key; None without one."""
         return self._keys.get(self.key_of(record))
 
     def find(self, names: tuple[str, ...], values: Record) -> Iterator[Any]:

@@ -168,7 +168,7 @@ SEARCHABLE = (
     "sfdcId",
     "twitterId",
 )
-"""Standard fields by which leads can be looked up; custom fields of ``SEARCHABLE_TYPES`` are searchable, too."""
+"""Standard fields by which leads can be looked up; custom fields of ``SEARCHABLE_TYPES`` are also searchable."""
 
 SEARCHABLE_TYPES = ("string", "email", "integer")
 

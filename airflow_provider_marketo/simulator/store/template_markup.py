@@ -237,7 +237,7 @@ class _Reader(HTMLParser):
             self.markup.variables[given["id"]] = Variable(given["id"], kind, given.get("default", ""), local)
 
     def _section(self, given: dict[str, str], classes: list[str]) -> Section | None:
-        """Return the section or module that an element begins; None if it begins none."""
+        """Return the section or module that an element begins; None if it begins neither."""
         kind = next((_CONTENT_TYPES[each] for each in classes if each in _CONTENT_TYPES), None)
         kind = "Module" if "mktoModule" in classes else kind
         if kind is None or not given.get("id"):
@@ -308,4 +308,4 @@ def _html_of(section: Section) -> str:
     value = section.get("value")
     if isinstance(value, list):
         return "".join(part["value"] for part in value if part["type"] == "HTML")
-    return ""  # of dynamic content and snippets, which have an id here
+    return ""  # dynamic content and snippets have an id here

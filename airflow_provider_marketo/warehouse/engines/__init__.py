@@ -1,4 +1,4 @@
-"""The engines: what a database needs beyond plain SQL. Another one is a file here and a row of the table."""
+"""The engines: what a database needs beyond plain SQL. To add one, add a file here and a row to the table."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class EngineRow:
     """
     An engine.
 
-    :param name: as messages call it.
-    :param module: the file beside this one, which has a class named ``Warehouse``.
+    :param name: name in messages.
+    :param module: the file in this folder, which has a class named ``Warehouse``.
     :param extra: the extra of this package that installs what the engine needs.
     :param conn_types: types of Airflow connections that it serves.
     :param status: ``supported``, ``tests and tutorials`` or ``preview``.
@@ -43,7 +43,7 @@ class EngineRow:
 
 
 PREVIEW = "preview"
-"""Status of an engine that was tested on an emulator alone."""
+"""Status of an engine that was tested only on an emulator."""
 
 ENGINES: tuple[EngineRow, ...] = (
     EngineRow("DuckDB", "duckdb", "duckdb", ("duckdb",)),
@@ -55,7 +55,7 @@ ENGINES: tuple[EngineRow, ...] = (
 
 
 def engine_of(connection: Connection) -> EngineRow | None:
-    """Return the engine that serves an Airflow connection; None if there is none."""
+    """Return the engine for an Airflow connection; None if no engine serves its type."""
     return next((row for row in ENGINES if connection.conn_type in row.conn_types), None)
 
 
@@ -64,7 +64,7 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
     Open a connection of the engine that serves an Airflow connection.
 
     :param sql_conn_id: id of the connection.
-    :param schema: where the tables are; None for the database's default.
+    :param schema: schema of the tables; None for the database's default.
     :raises MarketoInvalidRequestError: no engine serves the connection's type, or its package is not installed.
     :raises MarketoDatabaseError: the database does not answer.
     """

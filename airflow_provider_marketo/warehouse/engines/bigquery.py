@@ -1,9 +1,9 @@
 """
 BigQuery, a preview: tested on an emulator, not yet on a real account.
 
-Rows go in as Parquet files by load jobs, which cost nothing, into a table that ends by itself. A load is a session, as
-transactions and temporary tables of several statements need one. A transaction cannot create or alter tables that stay,
-so all of that comes before it.
+Rows go in as Parquet files by load jobs, which cost nothing, into a table that expires by itself. A load is a session,
+as transactions and temporary tables of several statements need one. A transaction cannot create or alter permanent
+tables, so a load does that before it.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Warehouse(Engine):
         types.JSON: "JSON",
     }
     most_columns = 2_000
-    """It takes 10,000, and statements of a megabyte, which name each column several times."""
+    """BigQuery takes 10,000 columns, but only statements of a megabyte, which name each column several times."""
     type_without_zone = "TIMESTAMP"
     definitions_commit = True
     pause = 1.0
@@ -77,7 +77,7 @@ class Warehouse(Engine):
     }
 
     def __init__(self, hook: Any, schema: str | None) -> None:
-        """:raises MarketoInvalidRequestError: there is no dataset: a connection to BigQuery names none."""
+        """:raises MarketoInvalidRequestError: no dataset is given, and a connection to BigQuery does not name one."""
         if schema is None:
             raise MarketoInvalidRequestError(
                 "BigQuery has no dataset by default", parameter="schema", remedy="Name the dataset, such as marketo."
@@ -167,7 +167,7 @@ class Warehouse(Engine):
         if self._dataset() is None:
             self.execute(f"CREATE SCHEMA IF NOT EXISTS {quote(self._project)}.{quote(str(self.schema))}")
 
-    # Tables. The API knows their columns, which costs nothing; each query of INFORMATION_SCHEMA does.
+    # Tables. The API lists their columns free of charge; each query of INFORMATION_SCHEMA costs something.
 
     def declared_columns(self, table: str) -> dict[str, str]:
         with suppress(NotFound):
@@ -179,8 +179,8 @@ class Warehouse(Engine):
         """
         Create a table, and another one beside it that locks it.
 
-        Of two transactions that change one table, BigQuery ends the later one. If all loads changed one list of locks,
-        a load of one table would end the loads of all others.
+        If two transactions change one table, BigQuery ends the later one. If all loads changed one list of locks, a
+        load of one table would end the loads of all others.
         """
         super().create_table(table, columns, key)
         if table == VIEWS or not table.startswith("_marketo"):
@@ -202,7 +202,7 @@ class Warehouse(Engine):
             self.execute(f"ALTER TABLE {self.table(table)} {added}")
 
     def alter_type(self, table: str, column: str, kind: str) -> bool:
-        """Only an integer can become wider in its place: a decimal."""
+        """Widen an integer to a decimal; BigQuery can widen no other column."""
         if kind != types.DECIMAL:
             return False
         self.execute(f"ALTER TABLE {self.table(table)} ALTER COLUMN {quote(column)} SET DATA TYPE {self.types[kind]}")
@@ -253,7 +253,7 @@ class Warehouse(Engine):
         return super().differs(one, other, kind)
 
     def without_zone(self, expression: str) -> str:
-        return expression  # a TIMESTAMP has none, and is what Fivetran writes there
+        return expression  # a TIMESTAMP has no zone, and Fivetran writes this type
 
     def integer_or_null(self, expression: str) -> str:
         return f"SAFE_CAST({expression} AS {self.types[types.INT]})"

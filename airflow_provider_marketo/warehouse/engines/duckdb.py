@@ -47,7 +47,7 @@ class Warehouse(ConnectionEngine):
         super().__init__(hook, schema or "main")
         self._connection = _opened(hook)
         self.execute("SET TimeZone = 'UTC'")
-        self.execute("SET preserve_insertion_order = false")  # to keep the order, one core would insert alone
+        self.execute("SET preserve_insertion_order = false")  # keeping the order would leave the insert to one core
 
     def create_schema(self) -> None:
         """:raises MarketoInvalidRequestError: schema and file have the same name, and DuckDB cannot tell them apart."""
@@ -61,7 +61,7 @@ class Warehouse(ConnectionEngine):
         super().create_schema()
 
     def rollback(self) -> None:
-        with suppress(duckdb.Error):  # there is none
+        with suppress(duckdb.Error):  # no transaction is open
             self.execute("ROLLBACK")
 
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
@@ -98,7 +98,7 @@ class Warehouse(ConnectionEngine):
 
     def create_table(self, table: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
         """
-        Create a table. Only those of the log have an index.
+        Create a table. Only tables of the log have an index.
 
         An index makes merges ten times slower, and a column that it covers cannot be widened.
         """

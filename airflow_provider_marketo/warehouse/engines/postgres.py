@@ -1,4 +1,4 @@
-"""PostgreSQL. Rows go in by binary COPY, through the ADBC driver, on the connection on which the whole load runs."""
+"""PostgreSQL. Rows go in by binary COPY through the ADBC driver. One connection does the whole load."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 _SETTINGS = {"lock_timeout": "60s", "default_statistics_target": "10", "work_mem": "64MB", "jit": "off"}
 """
-Of the transaction of a load: how long it waits for others, how many rows ``ANALYZE`` reads, memory of a sort; and no
-compilation, which takes longer than it saves.
+Settings for the transaction of a load: how long it waits for locks, how many rows ``ANALYZE`` reads, and the memory of
+a sort. Compilation is off, because it takes longer than it saves.
 """
 
 _PATIENCE = "10min"
 """How long each try waits for another load of the table. The first load of a table keeps it while it reads files."""
 
 _STAGE_MEMORY = "64MB"
-"""Staged rows that stay in memory, out of which a load reads them several times."""
+"""How much memory staged rows may use. A load reads them several times, which is faster from memory."""
 
 _JOINS_THAT_READ_ALL = ("enable_hashjoin", "enable_mergejoin")
 _MUCH_LARGER = 5
-"""How many times larger than the rows of a load a table must be, so that these are looked up one by one."""
+"""A load looks its rows up one by one if the table is more than this many times as large as the load."""
 
 _CONFLICTS = ("40001", "40P01", "55P03", "23505", "42701", "XX000")
 _USED_BY_A_VIEW, _OTHER_COLUMNS, _HAS_DEPENDENTS, _REPEATED_KEY = "0A000", "42P16", "2BP01", "23505"
@@ -63,8 +63,8 @@ class Warehouse(Engine):
         "permission denied": "Grant the connection's user (sql_conn_id) CREATE and USAGE on the schema, or name another"
         " schema.",
         "must be owner": "Tables are altered by their owner: load with the connection (sql_conn_id) that created them.",
-        "row is too big": "A row must fit a page of 8 KB: extract fewer fields, with fields, or give"
-        " max_columns, such as 400, so that the other fields are members of one column.",
+        "row is too big": "A row must fit into a page of 8 KB: extract fewer fields (fields), or set"
+        " max_columns, for example to 400, so that the other fields are members of one column.",
         "index row ": "PostgreSQL takes keys of at most 2,700 bytes: extract without these rows, or load them into"
         " DuckDB.",
         "lock timeout": "Another transaction holds the table (sql_conn_id); end it, and run the task again.",
@@ -144,7 +144,7 @@ class Warehouse(Engine):
         return self._unless(_HAS_DEPENDENTS, f"DROP VIEW IF EXISTS {self.table(name)}")
 
     def append(self, table: str, key: Sequence[str], rows: pa.RecordBatchReader) -> bool:
-        """Make the index of the key last: that takes half of the time, and finds keys that repeat."""
+        """Copy the rows, then build the index of the key. That takes half of the time, and detects repeated keys."""
         name = self.table(table)
         ((constraint,),) = self.query(
             f"SELECT conname::text FROM pg_constraint WHERE conrelid = to_regclass({literal(name)}) AND contype = 'p'"
@@ -164,7 +164,7 @@ class Warehouse(Engine):
         )
 
     def _unless(self, sqlstate: str, *steps: str | Callable[[], None]) -> bool:
-        """Take steps, most of them statements; undo them and return False if one fails for a given reason."""
+        """Run the steps. If one fails with this SQLSTATE, undo them all and return False."""
         self.execute("SAVEPOINT attempt")
         try:
             for step in steps:
@@ -185,9 +185,10 @@ class Warehouse(Engine):
     @contextmanager
     def lookups(self, name: str, table: str) -> Iterator[None]:
         """
-        Look rows up by the index if the table is much larger.
+        Look rows up by the index if the table is much larger than the load.
 
-        The planner does not know that keys of a load lie close together, and reads the whole table, which takes longer.
+        The planner does not know that the keys of a load lie close together. It would read the whole table, which takes
+        longer.
         """
         sizes = f"pg_relation_size({literal(quote(name))}), pg_relation_size({literal(self.table(table))})"
         ((rows, all_rows),) = self.query(f"SELECT {sizes}")
@@ -207,7 +208,7 @@ class Warehouse(Engine):
 
 
 def _as_jsonb(rows: pa.RecordBatchReader, documents: Sequence[str]) -> pa.RecordBatchReader:
-    """Put the version of the format before each document, as a binary COPY into a column of type jsonb has it."""
+    """Put the version of the format before each document: a binary COPY into a jsonb column requires it."""
     if not documents:
         return rows
 
@@ -225,7 +226,7 @@ def _as_jsonb(rows: pa.RecordBatchReader, documents: Sequence[str]) -> pa.Record
 
 
 def _conninfo(hook: Any) -> str:
-    """Return what libpq needs. Its own form escapes less than a URL does, and takes every option."""
+    """Return libpq's connection string. Its keyword form needs less escaping than a URL, and takes every option."""
     connection = hook.get_connection(hook.get_conn_id())
     extra = connection.extra_dejson
     password = connection.password

@@ -2,7 +2,7 @@
 Snowflake, a preview: tested on an emulator, not yet on a real account.
 
 Rows go in as Parquet files through a temporary stage of the session. Names are stored in capitals, so that queries need
-no quotes. To create or alter a table ends a transaction in Snowflake, so all of that comes before it.
+no quotes. Creating or altering a table ends a transaction in Snowflake, so a load does that before it.
 """
 
 from __future__ import annotations

@@ -98,5 +98,5 @@ def _plain(column: pa.Array) -> list[Any]:
 
 
 def _text(column: pa.Array) -> list[str | None]:
-    """Return times with six digits behind the second, so that they sort as texts."""
+    """Return times with six digits after the second, so that they sort as texts."""
     return pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ").to_pylist()  # type: ignore[no-any-return]

@@ -23,10 +23,10 @@ def die(*_: Any, **__: Any) -> None:
 
 class KilledOnce(MarketoTriggerCampaignOperator):
     """
-    Its first try is killed at a moment of the question.
+    An operator whose first try is killed at a moment of the question.
 
     :param moment: ``asked``: Airflow has the question, and the task does not wait yet; ``answered``: the task has the
-        answer, and has not recorded it; ``recorded``: it has recorded the answer, and has not gone on.
+        answer, and has not recorded it; ``recorded``: it has recorded the answer, and has not continued.
     """
 
     def __init__(self, *, moment: str = "", **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""A DAG that starts when the journal of Adobe I/O Events tells of a form fill."""
+"""A DAG that starts when the journal of Adobe I/O Events reports a form fill."""
 
 from __future__ import annotations
 

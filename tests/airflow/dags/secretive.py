@@ -1,4 +1,4 @@
-"""A DAG with lead data and secrets in each of its tasks, most of which fail at first or for good."""
+"""A DAG with lead data and secrets in each of its tasks, most of which fail once or always."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DAGs whose tasks run on several hosts. What a run writes to, and what else it needs, is in its ``conf``."""
+"""DAGs whose tasks run on several hosts. A run's folder and its other inputs are in its ``conf``."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ with DAG("stream", schedule=None):
 
 @task(pool="marketo")
 def call(number: int) -> str:
-    """Make 20 calls, and return on which host."""
+    """Make 20 calls, and return the name of the host."""
     from airflow.sdk import get_current_context
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
@@ -73,7 +73,7 @@ def call(number: int) -> str:
 
 @task(pool="marketo")
 def choose(executor: str) -> list[str]:
-    """Return the coordination that ``auto`` chooses where the worker's own configuration names this executor."""
+    """Return the coordination that ``auto`` chooses if the worker's own configuration names this executor."""
     os.environ["AIRFLOW__CORE__EXECUTOR"] = executor  # as the templates of pods do
     from airflow_provider_marketo.hooks import coordination
     from airflow_provider_marketo.hooks.marketo import MarketoHook

@@ -23,7 +23,7 @@ CSV = {"Content-Type": "text/csv;charset=UTF-8"}
 
 
 class Collector:
-    """Keeps what it is fed; may be unable to read it."""
+    """Keeps the bytes that it gets; may fail as if it cannot read them."""
 
     def __init__(self, complaint: Exception | None = None) -> None:
         self.data = b""
@@ -43,7 +43,7 @@ class Collector:
 
 
 class Breaking(io.BytesIO):
-    """A connection that is reset after what it holds."""
+    """A connection that is reset after its content."""
 
     def read(self, size: int = -1) -> bytes:
         data = super().read(size)
@@ -138,7 +138,7 @@ def test_a_server_that_ignores_the_range_does_not_make_anything_come_twice(fetch
 
 
 def test_a_server_that_ignores_the_range_may_send_the_same_megabytes_first(fetched, requests_mock):
-    data = DATA * (4_000_000 // len(DATA))  # blocks of a megabyte, of which two and a half have arrived before
+    data = DATA * (4_000_000 // len(DATA))  # blocks of a megabyte: two and a half have arrived before
     known = {"size": len(data), "checksum": hashlib.sha256(data).hexdigest()}
     requests_mock.get(FILE, [{"body": Breaking(data[:2_500_000]), "headers": CSV}, whole(data)])
     assert fetched(**known) == data

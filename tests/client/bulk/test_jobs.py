@@ -1,4 +1,4 @@
-"""Export jobs as Marketo describes them, in all its spellings, and what it says no to."""
+"""Export jobs as Marketo describes them, in all its spellings, and what Marketo refuses."""
 
 from __future__ import annotations
 

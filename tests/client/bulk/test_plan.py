@@ -1,4 +1,4 @@
-"""From a span to the jobs that Marketo accepts."""
+"""A span of time is divided into jobs that Marketo accepts."""
 
 from __future__ import annotations
 

@@ -12,12 +12,12 @@ from airflow_provider_marketo.client.governor.rules import Limits
 from airflow_provider_marketo.client.governor.shared import SharedGovernor
 
 _LONGEST = 60.0
-"""Seconds in which all processes have begun."""
+"""Seconds within which all processes have begun."""
 
 
 def count_calls(make_store: Callable[[], Any], limits: Limits, *, processes: int, seconds: float) -> list[float]:
     """
-    When calls were allowed to go, those of all processes, on the machine's clock.
+    Return when the calls of all processes were allowed to go, by the machine's clock.
 
     The processes inherit nothing: a fork of a process with threads may hang.
     """

@@ -1,4 +1,4 @@
-"""The governor of one process, against a model of Marketo's own counting."""
+"""The governor of one process, tested with a model of how Marketo counts."""
 
 from __future__ import annotations
 

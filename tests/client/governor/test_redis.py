@@ -1,4 +1,4 @@
-"""The key that the processes of a cluster share, in a real Redis."""
+"""The governor's key that the processes of a cluster share, in a real Redis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rules, in simulated time, against a model of how Marketo counts."""
+"""The governor's rules, in simulated time, tested with a model of how Marketo counts."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def ask(name: str, kind: str = INTERACTIVE, waited: float = 0.0, operation: str 
 
 
 def go(state: State, name: str, now: float, **facts) -> None:
-    """A call goes, without having to wait."""
+    """Send a call that does not have to wait."""
     assert rules.admit(state, LIMITS, ask(name, **facts), moment(now)) == 0
 
 
@@ -258,6 +258,6 @@ def test_a_neighbour_that_comes_by_chance_keeps_its_share_too():
 
 
 def test_the_model_of_the_neighbour_tells_rules_apart(monkeypatch):
-    """A rule that does not hold back must not pass for one that does."""
+    """The model must show when a rule does not hold back."""
     monkeypatch.setattr(rules, "_cut", lambda *_: None)
     assert outcome(even=True).lost > 0.10

@@ -191,7 +191,7 @@ def test_a_child_process_does_not_inherit_the_leases_of_its_parents_threads(stor
     governor.acquire("leads.describe")
     governor._lock.acquire()
     child = os.fork()
-    if child == 0:  # the parent's lock and lease would keep it waiting for ever
+    if child == 0:  # with the parent's lock and lease it would wait forever
         threading.Timer(10, os._exit, [1]).start()
         try:
             call(governor)
@@ -201,7 +201,7 @@ def test_a_child_process_does_not_inherit_the_leases_of_its_parents_threads(stor
 
 
 class TestWithoutHistory:
-    """What other processes did is not known: the store was lost, damaged, or others continued without it."""
+    """The other processes' calls are unknown: the store was lost or damaged, or others continued without it."""
 
     def test_the_window_counts_as_used(self, store, clock):
         store.state = State(unknown=True)

@@ -1,4 +1,4 @@
-"""The file that the processes of a host share."""
+"""The governor's file that the processes of a host share."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_processes_together_use_the_limit_and_never_pass_it(tmp_path):
     assert most_in_a_window(sent, LIMITS.window) <= LIMITS.rate
     assert (
         sum(sent[0] + 1 <= now < sent[0] + 2 for now in sent) >= 0.8 * LIMITS.rate
-    )  # benchmarks show how near it comes on an idle machine
+    )  # benchmarks measure it on an idle machine
 
 
 def test_a_turn_costs_half_a_millisecond_at_most(tmp_path):
@@ -117,15 +117,15 @@ def test_a_turn_costs_half_a_millisecond_at_most(tmp_path):
         governor.release(governor.acquire("leads.describe"), None)
     took = []
     for _ in range(100):
-        begun = time.process_time()  # not the time for which a busy machine lets it wait
+        begun = time.process_time()  # CPU time, so that a busy machine does not count
         governor.release(governor.acquire("leads.describe"), None)
         took.append(time.process_time() - begun)
-    assert sorted(took)[50] < 0.0005 * 3  # three times what the benchmark holds it to: tests share the machine
+    assert sorted(took)[50] < 0.0005 * 3  # three times the benchmark's limit: tests share the machine
 
 
 @pytest.mark.slow(reason="it starts a hundred processes")
 def test_processes_that_make_the_file_at_the_same_moment_wait_for_each_other(tmp_path):
-    """SQLite refuses one of two that switch a new file to its write-ahead log, instead of waiting."""
+    """If two processes switch a new file to its write-ahead log, SQLite refuses one instead of waiting."""
     with multiprocessing.Manager() as manager:
         for attempt in range(25):
             barrier, failures = manager.Barrier(4), manager.list()

@@ -1,4 +1,4 @@
-"""A journal and IMS behind the connection's proxy and certificates, and answers without an end."""
+"""A journal and IMS behind the connection's proxy and certificates, and answers that never end."""
 
 from __future__ import annotations
 

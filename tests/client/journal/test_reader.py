@@ -1,4 +1,4 @@
-"""Reading a journal, against the simulator's."""
+"""Reading the simulator's journal."""
 
 from __future__ import annotations
 

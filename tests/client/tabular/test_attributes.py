@@ -1,4 +1,4 @@
-"""Attributes of activities as columns: each has one of its own, and what Marketo did not announce is kept apart."""
+"""Attributes of activities as columns: each has its own; unannounced attributes are kept apart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dates in all of Marketo's spellings, read one by one and in columns, to the same moment."""
+"""Dates in all of Marketo's spellings give the same moment, read one by one or in columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows are cut by a column that is written, or is exported only for that: every format leaves out the same rows."""
+"""Rows are cut by a column that is written, or is exported only for the cut: every format leaves out the same rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NAMES = st.text(alphabet='ab ,"\n', min_size=1, max_size=5) | st.just("a\n2026-0
 
 
 class Memory(io.BytesIO):
-    """A file whose content outlives it."""
+    """A file whose content can be read after it is closed."""
 
     kept = b""
 
@@ -100,7 +100,7 @@ CELLS = st.one_of(QUOTED, QUOTED, st.sampled_from([b"null", b"", b"a", IN_TIME])
 
 
 def cut(data: bytes) -> list[bytes]:
-    """The same rows, by the definition: each record is read by itself, and a record without a date is inside."""
+    """Return the rows that must remain: each record is read by itself, and a record without a date remains."""
     kept = []
     for record in Block(data, 0, tolerant=True).records():
         date = fields(record)[0]

@@ -1,4 +1,4 @@
-"""Which rows were written already."""
+"""Keys of rows that were already written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The last row of a key wins, whatever memory there is."""
+"""The last row of a key wins, however little memory there is."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ UTC = timezone.utc
 
 
 def joined(*parts: list[str]) -> st.SearchStrategy[str]:
-    """Texts of one choice of each part."""
+    """Texts that join one choice of each part."""
     return st.tuples(*map(st.sampled_from, parts)).map("".join)
 
 

@@ -1,4 +1,4 @@
-"""Arrow reads the lines that it reads as we do. Other lines are read field by field."""
+"""For the lines that Arrow reads, its result is ours. Other lines are read field by field."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tests.properties import examples
 
 NAMES = {"a": 0, "b": 1}
 
-# What people type, in quotes that were doubled or were not. A quote before a comma or a line end would end the field
-# for any reader, so there is always something between them.
+# Texts that people type, with quotes that are doubled or not. A quote before a comma or a line end would end the field
+# for any reader, so another text always stands between them.
 pieces = st.sampled_from(["x", '"', '""', ",", "\n", "\r\n", " ", 'say "hi" ', "null", "\u2028"])
 inside = st.lists(pieces, max_size=6).map(lambda parts: "x" + "x".join(parts) + "x")
 cells = inside.map(lambda text: (f'"{text}"', text.replace('""', '"'))) | st.sampled_from(
@@ -30,7 +30,7 @@ cells = inside.map(lambda text: (f'"{text}"', text.replace('""', '"'))) | st.sam
 
 
 def read_in_blocks(data: bytes, block: int):
-    """As an extract reads it."""
+    """Read data in blocks, as an extract does."""
     parser = Parser(len(NAMES), NAMES)
     splitter = Splitter(block, parser.lines)
     rows = []

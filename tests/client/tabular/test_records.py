@@ -1,4 +1,4 @@
-"""Finding records: exact on any well-formed file, and right where a quote was not doubled."""
+"""Finding records: exact on any well-formed file, and right if a quote was not doubled."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""jsonl and parquet: the types are Marketo's, whatever the rows say."""
+"""jsonl and parquet: the types are Marketo's, regardless of the rows."""
 
 from __future__ import annotations
 

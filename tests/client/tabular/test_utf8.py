@@ -1,4 +1,4 @@
-"""What is not UTF-8 is replaced and counted in every format, whether it came in bytes or in JSON."""
+"""Text that is not UTF-8 is replaced and counted in every format, from bytes and from JSON."""
 
 from __future__ import annotations
 

@@ -42,9 +42,9 @@ def day(number: int, hour: int = 0) -> datetime:
 
 class Output:
     """
-    What a transform has written.
+    The files that a transform has written.
 
-    :param folder: where to.
+    :param folder: the folder of its files.
     :ivar most_open: how many files were open at a time.
     """
 
@@ -62,7 +62,7 @@ class Output:
 
     @property
     def open_files(self) -> int:
-        """How many are open now."""
+        """Number of files that are open now."""
         return sum(not file.closed for file in self._opened)
 
     def run(

@@ -1,4 +1,4 @@
-"""The blows: what kills, stops or cuts off a task or what it needs, and what people do to it."""
+"""The blows: they kill, stop or cut off a task or its servers, or imitate what people do to it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Blow:
     """
     Something that happens to a task.
 
-    :param name: for people.
-    :param strike: does it, and returns when what was stopped, cut off or killed is back.
-    :param executors: where it is possible.
+    :param name: the name that is printed.
+    :param strike: strikes the blow, and returns when the stopped, cut off or killed part is back.
+    :param executors: executors with which it is possible.
     :param only_while: the only moment at which it is possible.
     :param on_run: whether it needs a run of the task's own.
     :param may_fail: whether the task may end otherwise than with a success.
@@ -40,7 +40,7 @@ class Blow:
     may_fail: bool = False
 
     def fits(self, kind: Kind, executor: str) -> bool:
-        """Return whether it can happen to a kind of task."""
+        """Return whether the blow can happen to a kind of task."""
         possible = self.only_while is None or self.only_while in kind.moments
         return executor in self.executors and possible and not (self.on_run and kind.by_itself)
 

@@ -17,15 +17,15 @@ from tools.real_airflow import interrupt_on_termination
 from tools.separate_hosts import require_separate_hosts
 
 AT_A_TIME = 7
-"""Tasks at a time. A component that is killed is missed by all of them."""
+"""Tasks at a time. All of them miss a component that is killed."""
 
 
 def campaign(kills: int, seed: int | None, executor: str) -> int:
     """
-    Run a campaign and print what came of it.
+    Run a campaign and print its results.
 
-    :param kills: how many.
-    :param seed: of the first kill; the others follow it. None for a fresh one.
+    :param kills: number of kills.
+    :param seed: the seed of the first kill; the others follow it. None for a fresh one.
     :param executor: ``local`` or ``celery``.
     :return: exit code.
     :raises SeparateHostError: ``celery`` needs hosts that this machine cannot make.
@@ -42,7 +42,7 @@ def campaign(kills: int, seed: int | None, executor: str) -> int:
         scenes = [Scene(stage, kill_of(first + number, executor), number) for number in range(kills)]
         _play(scenes)
         at_the_end = list(stage.leftovers(sum(not scene.attempt.ended for scene in scenes)))
-        for scene in scenes:  # what was stopped may have come to life again
+        for scene in scenes:  # stopped processes may have continued
             for word, text in scene.check():
                 scene.kill.problems.append((word, f"in the end, {text}"))
                 print(f"in the end, {scene.kill}", flush=True)

@@ -28,10 +28,10 @@ RUNNING, DEFERRED, RESUMED = "running", "deferred", "resumed"
 """What a task does when a blow falls: it runs, it waits in the triggerer, or it runs again after that."""
 
 RESERVED, OF_EACH = 2_000, 250
-"""Leads that no task changes, and the leads of each attempt, which only that one changes."""
+"""How many leads no task changes, and how many only one attempt changes."""
 
 USER = "kill_"
-"""What the API user of an attempt is called, before its number. Its calls are told from those of the others."""
+"""Start of the name of an attempt's API user, before its number. The name tells the calls of attempts apart."""
 
 ROWS = 700
 TABLES = ("static_lists", "files")
@@ -42,7 +42,7 @@ FIRST_DAY, FIRST_LEADS = datetime(2026, 1, 5, tzinfo=timezone.utc), datetime(202
 @dataclass
 class World:
     """
-    What the attempts work on.
+    The servers and the folder on which the attempts work.
 
     :param marketo: the instance.
     :param lake: folder of the files.
@@ -55,7 +55,7 @@ class World:
 
     @property
     def store(self) -> Any:
-        """What the instance holds."""
+        """The records that the instance holds."""
         return self.marketo.instance.store
 
 
@@ -65,12 +65,12 @@ class Attempt:
     A task that has to survive a blow.
 
     :param kind: what it does.
-    :param number: of the attempt in the campaign, from 0.
-    :param ended: True if it succeeded, False if it ended otherwise and may; then only what is there is judged.
-    :param repeats: how often it may repeat its job: a person has cleared it after it had succeeded, or it says that the
-        answer to an upload was lost, which Marketo gives no means to find out.
+    :param number: the number of the attempt in the campaign, from 0.
+    :param ended: True if it succeeded, False if it ended otherwise and may. Then the check judges only existing data.
+    :param repeats: how often it may repeat its job, because a person cleared it after a success, or because the answer
+        to an upload was lost and Marketo cannot say whether it arrived.
     :param result: what the task returned.
-    :param expected: what the check has to find, if only the beginning of the attempt knows.
+    :param expected: what the check has to find, if that is known only when the attempt begins.
     """
 
     kind: Kind
@@ -81,12 +81,12 @@ class Attempt:
     expected: set[str] = field(default_factory=set)
 
     def compared(self, wanted: Counter[Any], found: Counter[Any]) -> Problems:
-        """Yield the differences; if the task did not end as it should, only of what is there."""
+        """Yield the differences; if the task did not end as it should, only those of existing data."""
         return differences(wanted if self.ended else found & wanted, found)
 
     @property
     def leads(self) -> list[int]:
-        """The leads that are its own."""
+        """The ids of the attempt's own leads."""
         first = FIRST_LEAD + RESERVED + self.number * OF_EACH
         return list(range(first, first + OF_EACH))
 
@@ -115,7 +115,7 @@ class Kind:
 
 
 def _days(attempt: Attempt) -> tuple[datetime, datetime]:
-    """Return days that no other attempt reads: those of all begin a minute apart."""
+    """Return days that no other attempt reads: each attempt's days begin a minute after those before it."""
     first, days = (FIRST_LEADS, 30) if attempt.kind.dag_id == "extract_waiting" else (FIRST_DAY, 4)
     start = first + timedelta(minutes=attempt.number)
     return start, start + timedelta(days=days)

@@ -1,4 +1,4 @@
-"""The plan of a campaign: what each seed says, and the verdict on what came of it."""
+"""The plan of a campaign: the kill that each seed stands for, and the verdict on the results."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Kill:
     One task and the blow that it has to survive.
 
     :param seed: replays it.
-    :param kind: of the task.
+    :param kind: the kind of the task.
     :param blow: what happens to it.
     :param moment: what the task does when the blow falls.
-    :param calls: calls to Marketo that it has made since; a task that waits in the triggerer is not asked for them.
+    :param calls: calls to Marketo that it has made since then; ignored for a task that waits in the triggerer.
     :param wait: seconds after that.
     :param outage: seconds until what was stopped, cut off or killed is back.
     :param problems: what is wrong in the end: a word and a text.
@@ -52,7 +52,7 @@ class Kill:
 
 def kill_of(seed: int, executor: str) -> Kill:
     """
-    Return what a seed says. Seeds that follow each other take all kinds of task in turn.
+    Return the kill that a seed stands for. Seeds that follow each other take all kinds of task in turn.
 
     :param executor: ``local`` or ``celery``.
     """

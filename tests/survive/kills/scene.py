@@ -26,7 +26,7 @@ LONGEST = 900.0
 """Seconds after which a task counts as hung. What was killed is back after half a minute."""
 
 UNANSWERED = 240.0
-"""Seconds in which Airflow's API has to answer again."""
+"""Seconds within which Airflow's API has to answer again."""
 
 CLEARS = 3
 """How often a person clears a task that has failed for good."""
@@ -35,7 +35,7 @@ LOOK = 0.5
 NOT_FOUND = 404
 LOST_UPLOAD = "the answer to the upload was lost"
 UNKNOWN = ("it is unknown whether", "may or may not")
-"""How a task says that a person has to find out whether its request ran."""
+"""Texts with which a task asks a person to find out whether its request ran."""
 
 
 class GoneError(Exception):
@@ -48,7 +48,7 @@ class Scene:
 
     :param stage: the Airflow, Marketo and everything else.
     :param kill: the plan.
-    :param number: of the task in the campaign.
+    :param number: the number of the task in the campaign.
     """
 
     def __init__(self, stage: Stage, kill: Kill, number: int) -> None:
@@ -59,7 +59,7 @@ class Scene:
         self._seen: dict[str, Any] = {}
 
     def play(self) -> None:
-        """Do everything; what is wrong is added to the kill."""
+        """Play the scene, and add its problems to the kill."""
         try:
             self._begin()
             self._wait_for_moment()
@@ -78,7 +78,7 @@ class Scene:
             self.kill.problems.append((WRONG, f"the campaign itself failed: {error!r}"))
 
     def check(self) -> list[tuple[str, str]]:
-        """Return what is wrong with what the task left behind, and was not said yet."""
+        """Return the problems with what the task left behind that were not reported yet."""
         if any(word == HUNG for word, _ in self.kill.problems):
             return []
         try:
@@ -171,7 +171,7 @@ class Scene:
         return "" if self.kill.kind.by_itself else str(self.facts()["state"])
 
     def _wait_for_moment(self) -> None:
-        """Wait until the task does what the plan says, has made its calls, and for as long as it says."""
+        """Wait until the task is at the planned moment and has made its calls, then for the planned seconds."""
         deadline, was_deferred, calls = time.monotonic() + LONGEST, False, None
         wanted = RUNNING if self.kill.moment == RESUMED else self.kill.moment
         while not self.kill.kind.by_itself:
@@ -190,7 +190,7 @@ class Scene:
         time.sleep(self.kill.wait)
 
     def _has_called(self, calls: int) -> bool:
-        """Wait a moment for the task's calls to Marketo, and return whether it has made as many."""
+        """Wait a moment for the task's calls to Marketo, and return whether it has made as many as planned."""
         for _ in range(40):
             if self._calls() >= calls:
                 return True

@@ -61,7 +61,7 @@ class Stage:
     :param airflow: the Airflow.
     :param world: Marketo, the lake and the warehouse.
     :param workers: the Celery workers by the names of their hosts; none with LocalExecutor.
-    :param folder: of the campaign.
+    :param folder: the folder of the campaign.
     :param broker: URL of Redis, which :attr:`redis` keeps running; empty with LocalExecutor.
     """
 
@@ -77,7 +77,7 @@ class Stage:
         self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
 
     def lock(self, name: str) -> threading.Lock:
-        """Return what one blow at a time holds: two cannot kill the same."""
+        """Return a lock that one blow at a time holds, so that two never kill the same part."""
         return self._locks[name]
 
     def change_dags(self) -> None:
@@ -99,7 +99,7 @@ class Stage:
         self.redis.enter_context(services.redis(self._folder, _BIN, urlsplit(self._broker).port))
 
     def shut_down(self, worker: Worker) -> None:
-        """Let a worker end what it does, take nothing new and end; a host that takes too long is switched off."""
+        """Let a worker end its tasks, take no new ones and end; switch its host off if that takes too long."""
         words = ("celery", "worker")
         ours = [each for each in worker.host.processes() if all(word in each.cmdline() for word in words)]
         for process in [each for each in ours if each.parent() not in ours]:
@@ -111,9 +111,9 @@ class Stage:
 
     def leftovers(self, unended: int) -> Iterator[tuple[str, str]]:
         """
-        Yield what is left behind after its time.
+        Yield each job, lease, queue place, pool slot and temporary file that still exists after its time.
 
-        :param unended: how many tasks were deleted, or ended in a way that gives nothing back.
+        :param unended: how many tasks were deleted, or ended without giving back their places.
         """
         jobs = self._until(JOBS_END, self._active_jobs)
         if jobs:
@@ -148,12 +148,12 @@ class Stage:
             return active + [f"import {job.batch_id}" for job in imports if job.finished_at is None]
 
     def _leases(self) -> list[str]:
-        """Return the calls that hold a place among those at once."""
+        """Return the calls that hold one of the places for concurrent calls."""
         state, now = self._state()
         return [name for name, (_, ends) in state.leases.items() if ends > now]
 
     def _state(self) -> tuple[State, float]:
-        """Return what the tasks share about calls and queues, and the time on the clock of that."""
+        """Return the state of calls and queues that the tasks share, and the time by its clock."""
         instance = Endpoint.parse(self.world.marketo.url).instance
         if not self.workers:
             store = SQLiteStore(self.airflow.home / "marketo_governor", instance)
@@ -181,7 +181,7 @@ def staged(executor: str, kills: int, folder: Path) -> Iterator[Stage]:
 
     :param executor: ``local`` or ``celery``.
     :param kills: how many there will be: each has its own leads and lists.
-    :param folder: for everything; it is empty.
+    :param folder: an empty folder for all files.
     """
     home, lake, dags = (folder / name for name in ("home", "lake", "dags"))
     for each in (home / "tmp", lake, dags):

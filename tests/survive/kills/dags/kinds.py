@@ -1,4 +1,4 @@
-"""One DAG for each kind of task. What a run works on is in its ``conf``."""
+"""One DAG for each kind of task. The ``conf`` of a run says on what the run works."""
 
 from __future__ import annotations
 
