@@ -316,7 +316,12 @@ def test_rows_whose_keys_do_not_repeat_are_not_sorted(warehouse, publish, monkey
     warehouse.load(publish([lead(1)], as_of=DAY(2)))
     kind, statements = type(warehouse.engine), []
     execute = kind._execute
-    monkeypatch.setattr(kind, "_execute", lambda engine, sql: (statements.append(sql), execute(engine, sql)))
+
+    def noted(engine, sql):
+        statements.append(sql)
+        execute(engine, sql)
+
+    monkeypatch.setattr(kind, "_execute", noted)
     warehouse.load(publish([lead(1, score=2, day=3), lead(2)], as_of=DAY(4)))
     assert [each for each in statements if "_marketo_merge" in each or "MERGE" in each or "INSERT" in each]
     assert not [each for each in statements if "ROW_NUMBER" in each]
