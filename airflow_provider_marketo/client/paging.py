@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.transport import Reply
 
 MOST_EMPTY_PAGES = 1000
-"""Most empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
+"""Largest number of empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
 
 Next = Mapping[str, Any] | None
 """Parameters that change in the next call; None after the last page."""
@@ -60,7 +60,7 @@ def by_page(reply: Reply, asked: Mapping[str, Any]) -> Next:
 
 
 def by_page_offset(reply: Reply, asked: Mapping[str, Any]) -> Next:
-    """Users: a list without an envelope, with an offset in users."""
+    """Users: a list without an envelope; the offset counts users."""
     records = reply.records
     return {"pageOffset": int(asked.get("pageOffset") or 0) + len(records)} if records else None
 

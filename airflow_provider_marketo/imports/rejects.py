@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder, Staging
 
 LOCAL = "rejects-00-input.jsonl"
-"""The part with rows that Marketo could not have taken."""
+"""The part with rows that the task did not send, because Marketo would not take them."""
 
 _COLUMNS = tuple(f"{OUR_COLUMNS}{name}" for name in ("file", "row", "outcome", "code", "message", "next_step"))
 

@@ -36,22 +36,22 @@ UI_COLOR = "#e9e3f5"
 
 SPENT_LONGER = timedelta(minutes=1)
 """
-How long to wait for an allowance that should be back by this host's clock. The clock of another host decides when it is
-back. If that clock is behind, the task would be deferred again and again without a pause.
+How long to wait if a quota counts as spent, although this host's clock says that it was reset. The clock of another
+host decides. If that clock is behind, the task would otherwise be deferred again and again without a pause.
 """
 
 
 class MarketoOperator(ChecksArguments, BaseOperator):
     """
-    Base of all operators: its use of Marketo is counted and may be limited, over all deferrals of a try.
+    Base of all operators: it counts each try's use of Marketo over all deferrals, and can limit the calls.
 
     A subclass says how its arguments are checked (``argument_checks``) and does its work in :meth:`_execute`, which
     imports one module of the package and calls it. Functions import what only a running task needs, so parsing a DAG
     file loads almost nothing.
 
     :param marketo_conn_id: id of the connection.
-    :param max_calls: largest number of calls per try. The next call is an error and is not made. Calls that tidy up,
-        such as cancelling a job, are always made.
+    :param max_calls: largest number of calls per try. A further call raises an error instead. Calls that tidy up, such
+        as cancelling a job, are always made.
     """
 
     argument_checks: ClassVar[Mapping[str, Check]] = {
@@ -239,7 +239,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         return self._finished(context, result)
 
     def _waits_out(self, work: Work | None, error: Exception) -> datetime | None:
-        """Return when an obstacle will have passed; None if that is unknown or not worth a wait without a worker."""
+        """Return the time at which the task can continue after an error; None if the error must be raised."""
         deadline = work.deadline if work is not None else None
         now = datetime.now(timezone.utc)
         if isinstance(error, MarketoQuotaExhaustedError):

@@ -25,10 +25,11 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     *Experimental.* Each table is a dataset of one manifest, in a folder of its own. The page *Listings* has all tables,
     their keys and what they cost.
 
-    Without ``start``, every table is read whole, and rows that it no longer names are gone (``kind="full"``). With
+    Without ``start``, every table is read whole, and rows that it no longer has were deleted (``kind="full"``). With
     ``start``, tables that Marketo can select by date have the changes of the span (``kind="changes"``); the others are
     read whole. Most tables take a call per page of 200 rows. Tables that take a call per row of another table, such as
-    ``program_tokens``, are listed only if they are named; with ``start`` they follow changed rows only.
+    ``program_tokens``, are listed only if ``object_types`` names them. With ``start``, the task makes these calls
+    only for changed rows of the other table; ``list_members`` is always read whole.
 
     A retry continues with the tables that are missing. The task reads as many tables in parallel as it has
     ``pool_slots``.
@@ -36,11 +37,11 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. It
         belongs to one task, and has a folder for each table.
     :param object_types: names of the tables. Default: all tables that take a call per page, and ``segments``. Default
-        tables that the API user or the subscription may not read (603, 1035) are skipped, and the manifest says so; if
-        the author names such a table, the task fails.
-    :param keys: for tables that Marketo only looks up, lists of keys by table, such as ``{"companies": ["C-1"]}``:
-        ``externalCompanyId``, ``externalOpportunityId`` of opportunities and their roles, ``externalSalesPersonId``,
-        ``name`` of named accounts. The instance defines their columns.
+        tables that the API user or the subscription may not read (603, 1035) are skipped, and the manifest says so. If
+        ``object_types`` names such a table, the task fails.
+    :param keys: lists of keys by table, such as ``{"companies": ["C-1"]}``, for tables that Marketo does not list. The
+        keys are ``externalCompanyId``, ``externalOpportunityId`` of opportunities and their roles,
+        ``externalSalesPersonId``, and ``name`` of named accounts. The instance defines the columns of these tables.
     :param start: list what has changed since then; a datetime or ISO 8601, in UTC if it names no zone. Default:
         everything.
     :param end: first second that is not wanted. Default: now.

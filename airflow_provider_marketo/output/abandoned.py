@@ -19,7 +19,11 @@ ABANDONED_AFTER = timedelta(days=7)
 """Age at which a task removes unfinished files of any task: no try takes as long."""
 
 _NAME = re.compile(rf"({layout.TEMPORARY_PREFIX})?[0-9a-f]{{16}}(-.*)?")
-"""Matches the name of a temporary folder, which names its owner; see :class:`~.folder.OutputFolder`."""
+"""
+Matches the name of a temporary folder: it contains the digest of the task instance that made the folder.
+
+See :class:`~.folder.OutputFolder`.
+"""
 
 
 def remove_abandoned(place: Path, age: timedelta = ABANDONED_AFTER, *, dry_run: bool = False) -> int:
@@ -44,7 +48,7 @@ def temporary_folder() -> Path:
 
 
 def _ours(place: Path) -> Iterator[Path]:
-    """Yield the temporary folders of tasks: those in the staging place of an output, or of a host."""
+    """Yield the temporary folders of tasks in an output's staging folder, or in a host's temporary folder."""
     for each in place.glob("*"):
         if _NAME.fullmatch(each.name) and each.is_dir() and not each.is_symlink() and each.stat().st_uid == os.getuid():
             yield each

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 class Simulator:
     """
-    A Marketo instance on this machine, from ``with`` or :meth:`start` to :meth:`stop`.
+    A Marketo instance on this machine. It runs within a ``with`` block, or from :meth:`start` to :meth:`stop`.
 
     :param settings: size, limits and features of the instance; None for the defaults.
     :param clock: its time; None for the real time at the pace of ``settings.time_scale``.

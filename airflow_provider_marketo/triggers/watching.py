@@ -42,8 +42,8 @@ GATHERING = 1.0
 """Seconds that a new triggerer gives its watchers to gather, so that they share their first look."""
 
 _RESTORE = (
-    "Restore it, or delete it: the watcher then begins at its start, or now without one, and the batches that it was"
-    " passing to Airflow are lost."
+    "Restore it, or delete it. Without it, the watcher begins at its start, or now if it has no start, and the batches"
+    " that it was passing to Airflow are lost."
 )
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 900.0
@@ -52,7 +52,7 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 900.0
 
 def seconds_between_looks(promised: float | None, usual: float) -> float:
     """
-    Return the interval between two looks that starts the run in time.
+    Return how many seconds to wait between two looks, so that the run starts in time.
 
     :param promised: seconds from an activity to the run; None for the usual interval.
     :param usual: seconds between two looks, as set in the connection.
@@ -62,7 +62,7 @@ def seconds_between_looks(promised: float | None, usual: float) -> float:
 
 def producer(watched: Watched) -> Any:
     """
-    Return the producer of a watcher's batches for Airflow 3.3. Airflow tells it when it has stored a batch.
+    Return the producer of a watcher's batches for Airflow 3.3. Airflow tells the producer whether a batch is stored.
 
     :param watched: the activities.
     """
@@ -217,7 +217,9 @@ class Watch:
 
     async def _write(self, handover: Handover) -> None:
         """
-        Write the state, however long it takes: a batch may be passed on, or count as passed on, only after that.
+        Write the state, and try again until it is written.
+
+        Only then may the watcher pass a batch to Airflow, or count a batch as passed.
 
         :raises _OvertakenError: another watcher has written the state meanwhile.
         """

@@ -1,4 +1,4 @@
-"""What each table of a run reads: settled once, stored, and the same for every retry and clear."""
+"""The range that a run reads of each source: settled once, stored, and the same after every retry and clear."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SOURCES = (LEADS, ACTIVITIES, REFERENCE, MEMBERS, OBJECTS, REMOVALS)
 """Sources with a range and a watermark of their own."""
 
 _SHORTEST = timedelta(minutes=1)
-"""Marketo refuses an empty span, which a run right after another would have without a lookback."""
+"""Marketo refuses an empty span. Without a lookback, a run right after another would have an empty span."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class RunRanges(Serializable):
 
 def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return the range that each table of this run reads, in the form that the following tasks take.
+    Return the range that this run reads of each source, as the following tasks take it.
 
     Each range goes from the end of the loaded data, minus ``lookback``, to the present by Marketo's clock; in the first
     run it goes from ``start``. A run with a data interval reads this interval, and moves no watermark.

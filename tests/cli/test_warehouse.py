@@ -85,7 +85,7 @@ def test_each_table_belongs_to_a_source(dataset, source):
 
 
 def test_leads_are_erased_if_that_is_meant(airflow, warehouse):
-    with pytest.raises(SystemExit, match="Add --yes"):
+    with pytest.raises(SystemExit, match="add --yes"):
         airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001")
     said = airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001", "--yes")
     assert "leads: 1 row emptied\n1 lead noted as erased" in said

@@ -1,4 +1,4 @@
-"""Whether the scheduler surely runs on this host: by the ancestors of the process, or by a mark on the host."""
+"""How a process knows that the scheduler surely runs on its host: its ancestors or a mark on the host show it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SHELL = ["bash", "-c", "echo airflow scheduler"]
 
 @pytest.fixture
 def ancestry(monkeypatch, tmp_path):
-    """Returns a function that asks whether the scheduler runs here, in a process with the given ancestors."""
+    """Return a function that calls ``reason_for_host`` for given command lines: of the process and of its ancestors."""
 
     def ask(*commands, is_task: bool = True, supervised: bool = True) -> str | None:
         monkeypatch.setattr(host, "_commands", lambda: iter(commands))

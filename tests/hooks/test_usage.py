@@ -1,4 +1,4 @@
-"""The use of the running task is counted over all its hooks and limited by its author."""
+"""The running task's use of Marketo is counted over all its hooks, and the author of the DAG can limit it."""
 
 from __future__ import annotations
 

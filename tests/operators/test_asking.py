@@ -103,14 +103,14 @@ REQUESTS = {
     activities: ("activities.add_custom_activities", "2 rows of custom_activities by sync"),
     list_members: ("bulk_import_leads.import", "2 rows of leads by bulk"),
 }
-"""Each task, its operation that must not run twice, and what the question says: what is sent, and to how many."""
+"""Each task, its operation that must not run twice, and a part of the question: what is sent, or how many records."""
 
 
 @pytest.fixture
 def asked(monkeypatch):
     """Run tasks as a scheduler does, and keep the texts of their questions as Airflow does: one for each task."""
     texts: dict = {}
-    scheduled = SimpleNamespace(  # only for questions: this Airflow has no Variables for a ledger
+    scheduled = SimpleNamespace(  # only for questions: with a supervisor, a ledger would ask Airflow for a Variable
         is_supervised=lambda: True,
         runs_in_process=lambda: False,
         create_question=lambda ti_id, options, subject, body: texts.setdefault(ti_id, body),

@@ -1,9 +1,9 @@
 """
 Replies that Marketo does not document: each is a typed error, or is counted as unknown; never a bare exception.
 
-Members of records are changed one by one. Each run also changes a sample of the deeper members and of the replies
-around the records. The name of the task chooses the sample. ``ODD_MEMBERS=1000`` changes everything and takes a quarter
-of an hour.
+Members of records are changed one by one. Each run also changes a sample of the other members: those inside members
+of records, and those of the reply around the records. The name of the task chooses the sample. ``ODD_MEMBERS=1000``
+changes everything and takes a quarter of an hour.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from tests.support import StateStore, run_task, task_context
 __all__ = ["governed", "variables"]
 
 ALIKE = frozenset({"bulk_import_leads.import", "programs.get", "static_list_membership.remove_from_list"})
-"""Operations that are read like others here, or have their own tests with odd answers (bulk imports)."""
+"""Operations whose replies are read like others here, or that have tests of odd replies elsewhere (bulk imports)."""
 
 AT_ONCE = {"poke_interval": 0.01, "timeout": 0.0}
 SPAN = {"start": "", "stream": "s"}
@@ -109,7 +109,7 @@ MORE_TASKS: dict[str, tuple[Any, dict[str, Any]]] = {
         {"object_types": ["custom_object_fields", "activity_type_attributes"]},
     ),
 }
-"""Kinds of tasks whose records change only in deeper members; other kinds read such records in the same way."""
+"""Tasks that only the test of deeper members runs: tasks of ``TASKS`` read the same records in the same way."""
 
 MEMBERS = ("id", "leadId", "status", "name", "exportId", "batchId", "folder")
 
@@ -256,7 +256,7 @@ def places(value: Any, way: Place = ()) -> Iterator[Place]:
 
 
 def deep_changes(name: str, seen: dict[str, Any]) -> list[tuple[str, Place, str]]:
-    """Return what can be wrong with a task's replies, except members of records, or a sample of it."""
+    """Return at most ``SAMPLE`` changes to a task's replies, none of them to a direct member of a record."""
     found = [
         (operation, place, how)
         for operation, body in sorted(seen.items())

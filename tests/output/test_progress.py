@@ -64,7 +64,7 @@ def test_damaged_progress_is_an_error_and_never_a_first_try(tmp_path, has_store,
     state.set("a_key", stored)
     folder.write_json("progress.json", stored)
     context = {"task_state_store": state} if has_store else {}
-    with pytest.raises(MarketoStateError, match=r"(a_key|progress\.json) is damaged.*Look in Marketo"):
+    with pytest.raises(MarketoStateError, match=r"(a_key|progress\.json) is damaged.*Check in Marketo"):
         progress_store(context, "a_key", Steps, folder, "progress.json").load()
 
 

@@ -1,4 +1,4 @@
-"""A caller of the simulator that uses plain requests and nothing of the provider."""
+"""Calls the simulator with plain ``requests``, without the provider's client."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Api:
         return self.done("/rest/v1/leads.json", {**how, "input": list(records)})
 
     def feed(self, path: str, since: str, **query: Any) -> list[dict[str, Any]]:
-        """Return a feed from a time to its end."""
+        """Return the records of a feed, from a time up to the end of the feed."""
         token = self.get("/rest/v1/activities/pagingtoken.json", sinceDatetime=since)["nextPageToken"]
         found: list[dict[str, Any]] = []
         while True:

@@ -1,4 +1,4 @@
-"""Jobs that load what other tasks have published into a database."""
+"""Jobs that load the published files of other tasks into a database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TRIES_OF_ANOTHER = 200
 class Load(Job):
     """Files to tables: activities, each type in a table of its own, or reference data."""
 
-    operations = ("activities.get_types",)  # a load calls nothing
+    operations = ("activities.get_types",)  # a load makes no call to Marketo, but the faults need an operation
     more_places = (DATABASE, DATABASE)
 
     def __init__(self, marketo: Marketo, folder: Path, chance: random.Random) -> None:

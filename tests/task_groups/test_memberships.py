@@ -1,4 +1,4 @@
-"""Who is in a list or a program, run by run: members that leave and return, leads, lists and programs that go."""
+"""Members of lists and programs, run by run: members leave and return; leads, lists and programs are deleted."""
 
 from __future__ import annotations
 
@@ -94,6 +94,6 @@ def test_tables_of_members_say_who_is_a_member_now(marketo, governed, database, 
             client.call("smart_campaigns.deactivate", id=campaign["id"])
     client.call("programs.delete", id=1003)
     client.call("static_lists.delete", id=lists[-1])
-    resync("wh", SCHEMA, "programs")  # as the first run of a day reads them
+    resync("wh", SCHEMA, "programs")  # so that r4 reads all reference data, as the first run of a day does
     run("r4")
     assert {1003} <= {program for program, _ in pairs("program_members", "program_id", live=False)}

@@ -34,7 +34,7 @@ def _for_each_family(
     def register(handler: Callable[[Instance, Request], Reply]) -> Callable[[Instance, Request], Reply]:
         @wraps(handler)
         def checked(instance: Instance, request: Request) -> Reply:
-            # Adobe names one value for all calls but those on several assets.
+            # Adobe's specification allows only the value "marketo", except for the bulk calls, where it allows any.
             app = request.headers.get("x-app-type", "")
             if not app:
                 raise missing("x-app-type")

@@ -48,7 +48,7 @@ class Warehouse(ConnectionEngine):
         self.execute("BEGIN IMMEDIATE")
 
     def rollback(self) -> None:
-        with suppress(sqlite3.Error):  # the connection may be what failed; closing it undoes the rest
+        with suppress(sqlite3.Error):  # if the connection itself failed, closing it undoes the transaction
             if self._connection.in_transaction:
                 self.execute("ROLLBACK")
 
@@ -98,5 +98,5 @@ def _plain(column: pa.Array) -> list[Any]:
 
 
 def _text(column: pa.Array) -> list[str | None]:
-    """Return times with six digits after the second, so that they sort as texts."""
+    """Return times as texts with microseconds, so that the texts sort in the order of the times."""
     return pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ").to_pylist()  # type: ignore[no-any-return]
