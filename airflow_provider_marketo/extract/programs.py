@@ -26,7 +26,8 @@ Nurture Cadence, Change Program Member Data. The primary attribute is the progra
 
 _PROGRAM_ID = "Program ID"
 
-_PAGE, _ACTIVITIES, _IDS = 200, 300, 50
+PROGRAMS, PROGRAMS_PAGE = "programs.get", {"maxReturn": 200}
+_ACTIVITIES, _IDS = 300, 50
 
 
 def all_programs(client: MarketoClient) -> list[int]:
@@ -35,7 +36,7 @@ def all_programs(client: MarketoClient) -> list[int]:
 
     :param client: the instance.
     """
-    return sorted({id_of(record, "a program") for record in client.paginate("programs.get", maxReturn=_PAGE)})
+    return sorted({id_of(record, "a program") for record in client.paginate(PROGRAMS, **PROGRAMS_PAGE)})
 
 
 def changed_programs(client: MarketoClient, span: Window) -> list[int]:
@@ -73,7 +74,7 @@ def _programs(activity: Mapping[str, Any]) -> Iterator[int]:
 
 def _existing(client: MarketoClient, ids: list[int]) -> list[int]:
     asked = (
-        client.paginate("programs.get", filterType="id", filterValues=list(map(str, some)), maxReturn=_PAGE)
+        client.paginate(PROGRAMS, filterType="id", filterValues=list(map(str, some)), **PROGRAMS_PAGE)
         for some in batches(ids, _IDS)
     )
     return sorted({id_of(record, "a program") for records in asked for record in records})

@@ -18,12 +18,12 @@ from airflow_provider_marketo.client.errors import MarketoFeatureUnavailableErro
 from airflow_provider_marketo.client.records import ReplyRecord
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.client.transport import Reply
+from airflow_provider_marketo.extract.programs import PROGRAMS, PROGRAMS_PAGE
 from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
 
-PROGRAMS, PROGRAMS_PAGE = "programs.get", {"maxReturn": 200}
 OPERATIONS = ("leads.describe", "activities.get_types", "program_members.describe", "custom_objects.list")
 _PLACE = "descriptions.json"
 _FRESH = timedelta(hours=1)
