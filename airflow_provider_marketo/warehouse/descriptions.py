@@ -22,6 +22,8 @@ from airflow_provider_marketo.extract.programs import PROGRAMS, PROGRAMS_PAGE
 from airflow_provider_marketo.output.folder import OutputFolder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from airflow_provider_marketo.client.client import MarketoClient
 
 OPERATIONS = ("leads.describe", "activities.get_types", "program_members.describe", "custom_objects.list")
@@ -87,7 +89,31 @@ def use_shared(client: MarketoClient, folder: str) -> None:
     """
     found = OutputFolder(folder).read_state(RunDescriptions, _PLACE)
     if found is not None and client.marketo_time() - found.asked < _FRESH:
-        client.known_replies = {
-            name: Reply(name.partition(" ")[0], json.loads(body, object_hook=ReplyRecord))
-            for name, body in found.bodies.items()
-        }
+        client.known_replies = _Replies(found.bodies)
+
+
+class _Replies(Mapping[str, Reply]):
+    """
+    Replies by name. Each is parsed when a task first asks for it: most tasks need no list of all programs.
+
+    :param bodies: the JSON texts by name.
+    """
+
+    def __init__(self, bodies: Mapping[str, str]) -> None:
+        self._bodies = bodies
+        self._parsed: dict[str, Reply] = {}
+
+    def __getitem__(self, name: str) -> Reply:
+        if name not in self._parsed:
+            body = json.loads(self._bodies[name], object_hook=ReplyRecord)
+            self._parsed[name] = Reply(name.partition(" ")[0], body)
+        return self._parsed[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._bodies
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._bodies)
+
+    def __len__(self) -> int:
+        return len(self._bodies)
