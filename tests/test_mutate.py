@@ -49,6 +49,32 @@ def test_what_a_test_could_notice_is_changed_and_nothing_else():
     }
 
 
+@pytest.mark.parametrize(
+    ("code", "changes"),
+    [
+        ("if found.is_known:\n    use(found)", {"found.is_known  ->  (not found.is_known)", "use(found)  ->  pass"}),
+        ("while is_open():\n    pass", {"is_open()  ->  (not is_open())"}),
+        ("a = b if c else d", {"b if c else d  ->  (d if c else b)", "c  ->  (not c)"}),
+        ("a = [b for b in c if b.ok]", {"b.ok  ->  (not b.ok)"}),
+        ("if left > 0:\n    log.info('Waiting %d seconds', left)", set()),
+        ("if so:\n    log.info('Waiting')\nelse:\n    go()", {"so  ->  (not so)", "go()  ->  pass"}),
+        ("raise Odd(f'{days + 1} days', executed=True)", {"True  ->  False"}),
+        ("part = lru_cache(1 << 12)(rules.part)", set()),
+        ("Item = TypeVar('Item', covariant=True)", set()),
+        ("for a, b in zip(c, d, strict=True):\n    pass", set()),
+        ("a = 'x' + b + c", set()),
+        ("a = [b, *c] + d", set()),
+        ("a = len(b) + c", {"len(b) + c  ->  (len(b) - c)"}),
+        ("def quiet():\n    log.info('Nothing to do')", set()),
+        ("def nothing():\n    return None", set()),
+        ("def one():\n    go()", {"go()  ->  pass"}),
+    ],
+)  # fmt: skip
+def test_conditions_are_negated_and_what_no_test_should_notice_stays(code, changes):
+    found = {mutant.describe(code.encode()).partition(": ")[2] for mutant in mutate.mutants(code.encode())}
+    assert found == changes
+
+
 def test_every_mutant_is_python_and_differs():
     for mutant in mutate.mutants(SOURCE):
         changed = mutant.apply(SOURCE)
