@@ -195,9 +195,14 @@ class SyncImport:
                 for call in calls:
                     if not call.cancelled():
                         outcomes.update(call.result())
-        except MarketoError:
+        except MarketoError as error:
             self._staged.count_calls(sender.calls)
-            self._staged.put(chunk, sending.to_resend() if sender.may_have_run else state.ChunkState())
+            if sender.may_have_run and self._request.once:
+                self._staged.lose(
+                    chunk, f"a part of the call may have run before the rest was refused: {error.message}"
+                )
+            else:
+                self._staged.put(chunk, sending.to_resend() if sender.may_have_run else state.ChunkState())
             raise
         self._staged.count_calls(sender.calls)
         self._settle(chunk, rows, outcomes)
