@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from airflow.exceptions import AirflowClusterPolicyViolation
-from airflow.models.variable import Variable
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 
@@ -28,8 +27,10 @@ def _switched_on(monkeypatch):
 
 @pytest.fixture
 def marker(monkeypatch):
+    """What ``airflow marketo setup`` leaves. Airflow reads its Variables from the environment, too."""
+
     def leave(text: str) -> None:
-        monkeypatch.setattr(Variable, "get", lambda key, default_var=None: text)
+        monkeypatch.setenv("AIRFLOW_VAR_MARKETO_POOLS", text)
 
     leave('{"marketo_default": "marketo", "marketo_eu": "marketo_eu_pool"}')
     return leave
@@ -71,6 +72,11 @@ def test_a_mapped_task_with_a_connection_of_its_own_is_put_into_that_ones_pool(m
 
 def test_a_connection_without_a_pool_is_an_error_that_names_the_command(marker):
     marker("{}")
+    with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):
+        policy.task_policy(leads())
+
+
+def test_where_setup_was_never_run_the_error_names_the_command():
     with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):
         policy.task_policy(leads())
 

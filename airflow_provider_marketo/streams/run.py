@@ -107,10 +107,10 @@ class StreamRun:
         client: MarketoClient,
         context: Mapping[str, Any],
         *,
-        hash_key: Secret | None = None,
-        parallel: int = 1,
-        max_empty_pages: int = 1000,
-        on_gap: str = "fail",
+        hash_key: Secret | None,
+        parallel: int,
+        max_empty_pages: int,
+        on_gap: str,
     ) -> None:
         self._request = request
         self._folder = folder

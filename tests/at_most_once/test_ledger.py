@@ -148,8 +148,26 @@ def test_a_lost_reply_stops_this_try_all_retries_and_a_cleared_task(store):
         "Campaign is Requested",
         f"settle {sending().key} --ledger here",
         "on_ambiguous",
+        "the connection broke",
     ):
         assert needed in str(caught.value)
+
+
+def test_the_error_of_a_lost_reply_has_marketos_facts_and_says_that_the_request_may_have_run(store):
+    lost = MarketoTransientError("bad gateway", executed=True, code="502", request_id="a#1")
+    with pytest.raises(MarketoAmbiguousOutcomeError) as caught:
+        Ledger(store).once(sending(), Marketo(lost))
+    assert (caught.value.code, caught.value.request_id, caught.value.executed) == ("502", "a#1", True)
+    with pytest.raises(MarketoAmbiguousOutcomeError) as again:
+        Ledger(store).once(sending(), Marketo())
+    assert (again.value.code, again.value.request_id, again.value.executed) == (None, None, True)
+
+
+@pytest.mark.parametrize(("size", "kept"), [(16_382, True), (16_383, False)])
+def test_an_answer_is_kept_up_to_sixteen_kilobytes(store, size, kept):
+    answer = "x" * size  # and two quotes
+    assert Ledger(store).once(sending(), Marketo(answer)).result == answer
+    assert Ledger(store).once(sending(), Marketo()).result == (answer if kept else None)
 
 
 def test_a_process_that_dies_after_it_wrote_the_entry_stops_the_next(store):

@@ -26,6 +26,8 @@ class HostileServer:
         self.token = token
         self.requests: list[str] = []
         """First line of each request."""
+        self.headers: list[str] = []
+        """Headers of each request."""
         self._over = threading.Event()
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -59,7 +61,8 @@ class HostileServer:
                 if not first:
                     return
                 server.requests.append(first.strip())
-                headers = iter(self.rfile.readline, b"\r\n")
+                headers = list(iter(self.rfile.readline, b"\r\n"))
+                server.headers.append(b"".join(headers).decode("latin-1"))
                 length = sum(int(each.split(b":")[1]) for each in headers if each.lower().startswith(b"content-length"))
                 self.rfile.read(length)
                 answer = server.answer

@@ -207,15 +207,26 @@ def test_of_a_redirect_neither_the_body_nor_the_target_is_read(target):
     assert peak < 10 << 20
 
 
-@pytest.mark.parametrize("status", ["404 Not Found", "403 Forbidden", "405 Not Allowed", "407 Proxy"])
+@pytest.mark.parametrize("status", [403, 404, 405, 406, 407, 410, 411, 413, 415, 421, 451])
 def test_an_address_without_an_identity_service_is_said_to_be_one(status):
     """The remedies of Marketo's own statuses speak of ids, permissions and parameters."""
-    with answering(token=lambda sock: sock.sendall(reply(b"<html>", status=status))) as server:
+    with answering(token=lambda sock: sock.sendall(reply(b"<html>", status=f"{status} No"))) as server:
         error = failure_of(server)
     assert "no identity service of Marketo answers" in error.message
     assert error.parameter == "host"
     assert "identity_url" in str(error.remedy)
     assert len(server.requests) == 1
+
+
+def test_a_cookie_that_an_answer_sets_is_not_sent():
+    with answering(reply({"success": True, "result": []}, "Set-Cookie: balancer=a; Path=/")) as server:
+        client = client_of(server)
+        client.call("leads.describe")
+        client.call("leads.describe")
+    assert len(server.headers) == 3
+    assert "cookie" not in "".join(server.headers).lower()
+    assert all("Accept-Encoding: gzip" in headers for headers in server.headers)
+    assert all("User-Agent: airflow-provider-marketo" in headers for headers in server.headers)
 
 
 def test_an_answer_with_two_lengths_may_have_run():

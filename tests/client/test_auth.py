@@ -63,6 +63,28 @@ def test_a_token_near_its_end_is_not_asked_for_before_every_call(clock):
     assert identity.asked == 1
 
 
+@pytest.mark.parametrize(("left", "asked_again_after"), [(30, 10), (4, 4)])
+def test_a_token_near_its_end_is_asked_for_again_after_ten_seconds_or_at_its_end(clock, left, asked_again_after):
+    identity = Identity(clock, life=left)
+    keeper = TokenKeeper(identity, clock)
+    keeper.get()
+    clock.advance(asked_again_after - 0.5)
+    keeper.get()
+    assert identity.asked == 1
+    clock.advance(0.5)
+    keeper.get()
+    assert identity.asked == 2
+
+
+def test_a_new_token_in_place_of_a_refused_one_is_not_waited_for_however_short_it_lives(clock):
+    identity = Identity(clock, life=30)
+    keeper = TokenKeeper(identity, clock)
+    keeper.get()
+    clock.advance(30)
+    assert keeper.replace("token-1") == "token-2"
+    assert clock.slept == []
+
+
 def test_a_refused_token_that_is_about_to_die_is_waited_out(clock):
     identity = Identity(clock)
     keeper = TokenKeeper(identity, clock)

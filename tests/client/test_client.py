@@ -57,6 +57,11 @@ def test_the_token_goes_into_the_header_and_nowhere_else(client, marketo):
     assert "token" not in request.url
 
 
+def test_an_answer_shows_no_records_in_logs(client, marketo):
+    marketo.get(f"{HOST}/rest/v1/lead/7.json", json={"success": True, "result": [{"email": "ada@example.com"}]})
+    assert "ada@example.com" not in repr(client.call("leads.get_by_id", leadId=7))
+
+
 @pytest.mark.parametrize(
     "body", [{"success": True, "requestId": "a#1"}, {"success": True, "result": None}, {"success": True, "result": []}]
 )
@@ -232,6 +237,20 @@ def test_a_connection_that_was_never_established_may_be_tried_again_by_anyone(cl
     assert len(calls(marketo, "/rest/v1/campaigns/3/trigger.json")) == 2
 
 
+def test_no_layer_below_the_client_tries_a_host_again_that_refuses_connections(clock, monkeypatch):
+    tried = []
+
+    def refuse(*_, **__):
+        tried.append(1)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", refuse)
+    client = MarketoClient(f"http://127.0.0.1:{free_port()}", "an-id", "a-secret", clock=clock)
+    with pytest.raises(errors.MarketoConnectionError):
+        client.call("leads.describe")
+    assert len(tried) == 3 * 3  # the call is sent three times, and each time a token is requested three times
+
+
 def test_a_host_that_cannot_be_reached_is_named_and_the_query_is_not(clock):
     address = f"127.0.0.1:{free_port()}"
     client = MarketoClient(f"http://{address}", "an-id", "a-secret", clock=clock)
@@ -268,6 +287,11 @@ def test_an_empty_answer_is_not_a_success(client, marketo, clock):
     marketo.post(f"{HOST}/rest/v1/campaigns/3/trigger.json", text="")
     with pytest.raises(errors.MarketoAmbiguousOutcomeError):
         client.call("campaigns.request", campaignId=3, input={"leads": [{"id": 1}]})
+
+
+def test_an_answer_without_content_is_a_success_where_marketo_gives_no_envelope(client, marketo):
+    marketo.post(f"{HOST}/userservice/management/v1/users/7/delete.json", status_code=204)
+    assert client.call("user_management.delete_user", userid="7").result == []
 
 
 def test_a_token_that_is_refused_in_plain_http_is_replaced_too(client, marketo):

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoQuotaExhaustedError
+from airflow_provider_marketo.client.governor.local import LocalGovernor
 from airflow_provider_marketo.hooks.marketo import MarketoHook
 from airflow_provider_marketo.hooks.quota import MEGABYTE, REFRESH_EVERY, Quota, QuotaReader, calls_today, require
 from tests.simulated import extract, marketo
-from tests.support import StateStore, run_task, task_context
+from tests.support import ManualClock, StateStore, run_task, task_context
 
 __all__ = ["marketo"]
 
@@ -23,14 +24,19 @@ class Desk:
 
     def __init__(self) -> None:
         self.variables: dict[str, str] = {}
-        self.time = datetime.now(timezone.utc)
+        self.time = datetime.now(timezone.utc).replace(microsecond=0)
+        self.looks = 0
+
+    def _read(self, name: str) -> str | None:
+        self.looks += 1
+        return self.variables.get(name)
 
     def reader(self) -> QuotaReader:
         hook = MarketoHook("marketo_default")
         return QuotaReader(
             hook.get_conn(),
             hook.settings,
-            read=self.variables.get,
+            read=self._read,
             write=lambda name, text, _: self.variables.update({name: text}),
             now=lambda: self.time,
         )
@@ -79,6 +85,8 @@ def test_bytes_exported_today_come_from_the_job_lists(marketo, desk, tmp_path):
     run_task(lambda: extract(tmp_path, file_format="csv"), task_context(StateStore()))
     exported = sum(job["fileSize"] for job in instance.jobs())
     assert exported > 0
+    lists = {"fields": ["id"], "filter": {"staticListId": 1001}}
+    MarketoHook("marketo_default").get_conn().call("bulk_export_leads.create_job", **lists)  # has no file yet
     assert desk.reader().refresh(exports=True).exported_bytes == exported
 
 
@@ -98,7 +106,7 @@ def test_what_was_exported_yesterday_is_forgotten_although_nobody_counts_today(m
 
 
 def test_a_day_without_a_record_has_no_calls():
-    assert calls_today([]) == 0
+    assert calls_today([]) == calls_today([{"date": "2026-01-15", "total": None}]) == 0
 
 
 def test_a_custom_object_type_that_was_named_once_is_counted_from_then_on(marketo, desk):
@@ -146,6 +154,21 @@ def test_a_new_variable_is_not_refreshed(marketo, desk):
     assert usage_calls(instance) == 1
 
 
+def test_a_process_looks_at_the_variable_when_it_is_due_and_not_before(marketo, desk, monkeypatch):
+    instance, clock = marketo(time_scale=1), ManualClock()
+    governor = LocalGovernor(parallel=10, clock=clock)
+    monkeypatch.setattr("airflow_provider_marketo.hooks.marketo.governor_of", lambda *_: governor)
+    desk.reader().refresh()  # another process
+    found = []
+    for seconds in (100, REFRESH_EVERY - 101, 1, REFRESH_EVERY - 1, 1):
+        clock.advance(seconds)
+        desk.time += timedelta(seconds=seconds)
+        looks = desk.looks
+        found.append((desk.reader().keep_fresh() is not None, desk.looks > looks))
+    assert found == [(False, True), (False, False), (True, True), (False, False), (True, True)]
+    assert usage_calls(instance) == 3
+
+
 def test_a_refresh_that_fails_is_logged_and_not_raised(marketo, desk, caplog):
     instance = marketo(time_scale=1)
     instance.fail("usage.get_daily_usage", "603")
@@ -168,7 +191,18 @@ def test_a_written_quota_can_be_read():
 def test_a_variable_of_yesterday_is_infinitely_old():
     assert quota().age(NOON + timedelta(minutes=2)) == 120
     assert quota().age(NOON + timedelta(hours=13)) == float("inf")
+    assert quota().age(datetime(2026, 1, 16, 5, 59, 59, tzinfo=timezone.utc)) < float("inf")
+    assert quota().age(datetime(2026, 1, 16, 6, tzinfo=timezone.utc)) == float("inf")
     assert quota().age(NOON, exports=True) == float("inf")
+
+
+def test_what_is_left_is_never_below_nothing_and_is_rounded_for_people():
+    spent = quota(used=60_000, exported_bytes=600 * MEGABYTE)
+    assert (spent.calls_left, spent.calls_left_for_extracts, spent.export_mb_left) == (0, 0, 0.0)
+    assert quota(used=46_000).calls_left_for_extracts == 0
+    assert quota(exported_bytes=123_456_789).to_dict()["export_mb_left"] == 376.5
+    require(quota(used=60_000), export_mb=1)
+    require(quota(exported_bytes=600 * MEGABYTE), calls=1)
 
 
 def test_extracts_do_not_use_the_reserve():

@@ -21,6 +21,8 @@ def test_host_login_and_password_are_enough():
     read = settings()
     assert (read.host, read.client_id, read.client_secret.reveal()) == ("123-ABC-456", "an-id", "a-secret")
     assert (read.pool, read.max_parallel, read.rate_limit, read.poll_interval) == ("marketo", 8, 90, 60.0)
+    assert (read.reserve, read.export_reserve_mb, read.coordination) == (0, 0, "auto")
+    assert (read.daily_quota, read.export_daily_mb, read.connect_timeout) == (50_000, 500, 10.0)
     assert (read.read_timeout, settings('{"read_timeout": 7}').read_timeout) == (None, 7.0)
 
 
@@ -45,6 +47,14 @@ def test_settings_show_no_secret(show):
     shown = str(show(settings(EXTRA_SECRETS)))
     assert "marketo_eu" in shown
     assert not [secret for secret in ("a-secret", "the-key", "hid%40den") if secret in shown]
+
+
+def test_settings_show_no_text_that_may_be_a_secret_in_the_wrong_field():
+    texts = ("identity_url", "partner_id", "pool", "redis_conn_id", "ca_bundle", "ui_url")
+    read = settings(json.dumps({name: f"typed-{name}" for name in texts}), host="typed-host", login="typed-login")
+    assert read.pool == "typed-pool"
+    assert "typed-" not in repr(read)
+    assert [read.shown(name) for name in ("pool", "rate_limit")] == ["another pool", "rate_limit=90"]
 
 
 @pytest.mark.parametrize("conn_type", ["http", "postgres", "Marketo", "marketo_rest"])
@@ -85,6 +95,40 @@ def test_a_number_of_another_type_or_size_is_refused_by_name(name, value):
     assert len(str(caught.value)) < 300
 
 
+@pytest.mark.parametrize(
+    ("name", "lowest", "highest", "step"),
+    [
+        ("max_parallel", 1, 10, 1),
+        ("rate_limit", 1, 100, 1),
+        ("daily_quota", 1, 1_000_000_000, 1),
+        ("export_daily_mb", 1, 1_000_000_000, 1),
+        ("reserve", 0, 50_000, 1),
+        ("export_reserve_mb", 0, 500, 1),
+        ("poll_interval", 0.1, 3_600, 0.01),
+        ("connect_timeout", 0.1, 300, 0.01),
+        ("read_timeout", 1, 3_600, 0.01),
+    ],
+)
+def test_a_number_may_be_the_lowest_and_the_highest_and_nothing_beyond(name, lowest, highest, step):
+    assert [getattr(settings(json.dumps({name: value})), name) for value in (lowest, highest)] == [lowest, highest]
+    kind = "a number" if step < 1 else "a whole number"
+    for value in (lowest - step, highest + step):
+        with pytest.raises(MarketoInvalidRequestError, match=f"{name} is not {kind} from {lowest:,} to {highest:,}"):
+            settings(json.dumps({name: value}))
+
+
+def test_a_text_has_at_most_ten_thousand_characters():
+    assert settings(json.dumps({"pool": "x" * 10_000})).pool == "x" * 10_000
+    with pytest.raises(MarketoInvalidRequestError, match="more than 10000 characters"):
+        settings(json.dumps({"pool": "x" * 10_001}))
+
+
+def test_redis_needs_the_connection_to_its_server():
+    with pytest.raises(MarketoInvalidRequestError, match="redis_conn_id is empty"):
+        settings('{"coordination": "redis"}')
+    assert settings('{"coordination": "Redis", "redis_conn_id": "r"}').coordination == "redis"
+
+
 @pytest.mark.parametrize("name", NUMBERS[:4])
 def test_a_part_of_a_number_is_not_cut_off(name):
     with pytest.raises(MarketoInvalidRequestError, match=f"{name} is not a whole number from"):
@@ -120,8 +164,18 @@ def test_fields_are_hashed_with_a_key_or_not_at_all():
     assert caught.value.parameter == "hash_fields"
 
 
-def test_a_port_belongs_to_the_host():
-    assert settings(host="http://127.0.0.1", port=8123).host == "http://127.0.0.1:8123"
+@pytest.mark.parametrize(
+    ("host", "port", "read"),
+    [
+        ("http://127.0.0.1", 8123, "http://127.0.0.1:8123"),
+        ("http://127.0.0.1/", 8123, "http://127.0.0.1:8123"),
+        ("http://127.0.0.1:8123", 8123, "http://127.0.0.1:8123"),
+        ("http://127.0.0.1", None, "http://127.0.0.1"),
+        ("123-ABC-456", 443, "123-ABC-456"),
+    ],
+)
+def test_a_port_belongs_to_a_host_that_is_a_url(host, port, read):
+    assert settings(host=host, port=port).host == read
 
 
 @pytest.mark.parametrize(

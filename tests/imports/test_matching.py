@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from airflow_provider_marketo.imports.matching import match, plain
 
 HEADER = ("email", "firstName", "leadScore", "city")
@@ -42,9 +44,35 @@ def test_a_key_that_was_changed_is_made_up_for_by_the_rest_of_the_row():
     assert found(report) == [(3, "bad address")]
 
 
-def test_nothing_is_guessed_where_two_rows_fit():
-    report = "email,firstName,leadScore,city,Import Failure Reason\n+@x,Eve,1,Bonn,bad address\n"
-    assert found(report) == [(None, "bad address")]
+@pytest.mark.parametrize(
+    ("cells", "at"),
+    [
+        ("email,leadScore,city\n+@x,1,Bonn", None),  # two rows fit
+        ("email,firstName,leadScore,city\n+@x,Eve,1,Bonn", None),  # two rows fit, and neither well
+        ("email,firstName,leadScore,city\n+@x,Ada,7,Rome", None),  # one row fits in two cells of four
+        ("email,firstName,leadScore,city\n+@x,Cy,2,Bonn", None),
+        ("email,firstName\n+@x,Dee", 3),
+        ("firstName\nDee", 3),
+        ("country\nItaly", None),
+    ],
+)
+def test_a_row_is_found_without_its_key_if_it_alone_fits_in_all_cells_but_one(cells, at):
+    names, values = cells.split("\n")
+    assert found(f"{names},Import Failure Reason\n{values},no\n") == [(at, "no")]
+
+
+def test_rows_are_found_by_their_key_and_by_the_rest_in_one_report():
+    report = "email,firstName,leadScore,city,Import Failure Reason\nada@example.org,Ada,7,,one\n+@x,Dee,1,Bonn,two\n"
+    assert found(report) == [(0, "one"), (3, "two")]
+
+
+def test_no_row_is_found_twice_by_the_rest_either():
+    report = "email,firstName,leadScore,city,Import Failure Reason\n+@x,Dee,1,Bonn,one\n+@y,Dee,1,Bonn,two\n"
+    assert found(report) == [(3, "one"), (None, "two")]
+    report = (
+        "email,firstName,leadScore,city,Import Failure Reason\n+@x,Dee,1,Bonn,one\ndee@example.org,Dee,1,Bonn,two\n"
+    )
+    assert found(report) == [(None, "one"), (3, "two")]
 
 
 def test_a_first_column_that_has_lost_its_name_is_passed_over():
@@ -86,3 +114,5 @@ def test_values_are_compared_without_spaces_case_and_spellings_of_numbers():
     assert plain("null") == plain(None) == plain("")
     assert plain("1e3") == "1000"
     assert plain("1-2") == "1-2"
+    assert plain("1" * 38 + ".0") == "1" * 38 + ".0"  # too long for a number
+    assert plain("-inf") == "-inf"

@@ -65,6 +65,7 @@ def test_a_stream_that_a_person_stops_reads_no_further_and_publishes_nothing(str
             followed.run(operator=Stoppable, **span)
     assert followed.sim.report().calls[pages] == 1
     assert followed.rows() == []
+    assert "marketo-rows" not in [thread.name for thread in threading.enumerate()], "the writer has ended, too"
     followed.run(**span)
     assert followed.published() == sorted(followed.happened(START, START + 40 * HOUR))
 

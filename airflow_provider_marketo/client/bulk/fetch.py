@@ -214,4 +214,4 @@ def _download(
             if breaks == BREAKS_WITHOUT_PROGRESS:
                 raise
             log.info("Export %s: %s; resuming at byte %d", job.export_id, error.message, sink.received)
-            clock.sleep(min(30.0, 2.0**breaks))
+            clock.sleep(2.0**breaks)

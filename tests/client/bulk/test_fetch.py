@@ -8,7 +8,7 @@ import io
 import pytest
 
 from airflow_provider_marketo.client import errors
-from airflow_provider_marketo.client.bulk.fetch import BREAKS_WITHOUT_PROGRESS, MISSING_FILE_TRIES, fetch
+from airflow_provider_marketo.client.bulk.fetch import fetch
 from airflow_provider_marketo.client.bulk.jobs import COMPLETED, ExportJob
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.governor.local import LocalGovernor
@@ -146,7 +146,7 @@ def test_a_server_that_ignores_the_range_may_send_the_same_megabytes_first(fetch
 
 
 def test_breaks_do_not_count_while_bytes_arrive(fetched, requests_mock):
-    starts = range(0, 100 * 2 * BREAKS_WITHOUT_PROGRESS, 100)
+    starts = range(0, 100 * 10, 100)
     breaking = [{"body": Breaking(DATA[at : at + 100]), "status_code": 206, "headers": CSV} for at in starts]
     requests_mock.get(FILE, [*breaking, part(starts.stop)])
     assert fetched() == DATA
@@ -165,7 +165,7 @@ def test_a_byte_at_a_time_is_no_progress(fetched, requests_mock, ends):
     consumers = Consumers()
     with pytest.raises(errors.MarketoTransientError, match=r"the download (broke|ended early)"):
         fetched(consumers)
-    assert len(ranges(requests_mock)) < 5 * BREAKS_WITHOUT_PROGRESS
+    assert len(ranges(requests_mock)) < 25
     assert [made.aborted for made in consumers.made] == [True]
 
 
@@ -180,7 +180,7 @@ def test_pieces_of_a_large_file_are_progress_although_each_is_a_small_part_of_it
 
     requests_mock.get(FILE, body=answer)
     assert fetched(size=len(content), checksum=hashlib.sha256(content).hexdigest()) == content
-    assert len(ranges(requests_mock)) > BREAKS_WITHOUT_PROGRESS
+    assert len(ranges(requests_mock)) > 5
 
 
 def test_a_break_is_not_the_end_of_a_file_whose_size_nobody_knows(fetched, requests_mock):
@@ -200,13 +200,23 @@ def test_a_break_behind_the_last_byte_needs_no_further_call(fetched, requests_mo
     assert ranges(requests_mock) == [None]
 
 
-def test_a_download_that_makes_no_progress_is_given_up(fetched, requests_mock):
+def test_a_download_that_makes_no_progress_is_given_up(fetched, requests_mock, clock):
     cut = {"content": b"", "status_code": 206, "headers": CSV | {"Content-Length": "900"}}
     requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, cut])
     consumers = Consumers()
     with pytest.raises(errors.MarketoTransientError, match="0 of 900 bytes"):
         fetched(consumers)
     assert [made.aborted for made in consumers.made] == [True]
+    assert len(ranges(requests_mock)) == 1 + 5 * 6  # each time the client sends the call six times
+    assert [pause for pause in clock.slept if pause.is_integer()] == [1, 2, 4, 8, 16]
+
+
+def test_a_download_that_breaks_before_its_first_byte_is_begun_five_times(fetched, requests_mock, clock):
+    requests_mock.get(FILE, [{"body": Breaking(b""), "headers": CSV} for _ in range(99)])
+    with pytest.raises(errors.MarketoTransientError, match="the download broke"):
+        fetched()
+    assert ranges(requests_mock) == [None] * 5 * 6
+    assert [pause for pause in clock.slept if pause.is_integer()] == [2, 4, 8, 16]
 
 
 def test_a_wrong_checksum_is_downloaded_once_more(fetched, requests_mock):
@@ -253,6 +263,12 @@ def test_an_empty_file_is_a_file(fetched, requests_mock):
     assert fetched(size=0, checksum=hashlib.sha256(b"").hexdigest()) == b""
 
 
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}], ids=["plain", "packed"])
+def test_an_answer_without_content_is_an_empty_file_whatever_its_headers_say(fetched, requests_mock, headers):
+    requests_mock.get(FILE, status_code=204, headers=headers)
+    assert fetched(size=None, checksum=None) == b""
+
+
 def test_an_error_in_the_place_of_the_file_is_an_error_and_no_data(fetched, requests_mock):
     requests_mock.get(FILE, [failure("606"), whole()])
     assert fetched() == DATA
@@ -291,7 +307,7 @@ def test_a_file_that_never_comes_is_gone(fetched, requests_mock):
     requests_mock.get(FILE, status_code=404, text="not found")
     with pytest.raises(errors.MarketoFileGoneError, match=r"job-1 is Completed.*HTTP 404 from Marketo"):
         fetched()
-    assert len(ranges(requests_mock)) == MISSING_FILE_TRIES
+    assert len(ranges(requests_mock)) == 6
 
 
 def test_an_unreadable_file_is_an_error_if_it_is_the_one_that_was_announced(fetched, requests_mock):

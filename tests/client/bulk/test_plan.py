@@ -71,6 +71,25 @@ def test_a_window_beyond_marketos_limit_is_refused(length):
     assert caught.value.parameter == "window"
 
 
+@pytest.mark.parametrize("length", [timedelta(days=31), timedelta(seconds=1)])
+def test_a_window_may_have_any_length_that_marketo_takes(length):
+    (span, _) = windows(START, START + 2 * length, length)
+    assert (span.start, span.end) == (START, START + length)
+
+
+def test_a_slice_knows_how_long_its_window_is():
+    spans = windows(START, START + timedelta(hours=1), MONTH)
+    assert [job.seconds for job in plan("activities", spans=spans, date_filter="createdAt")] == [3600.0]
+    assert [job.seconds for job in plan("leads", filters={"staticListId": 1001})] == [0.0]
+
+
+def test_dates_and_a_list_are_two_filters():
+    with pytest.raises(
+        MarketoInvalidRequestError, match="one filter for leads, and staticListId, createdAt were given"
+    ):
+        plan("leads", spans=windows(START, START + MONTH, MONTH), date_filter="createdAt", filters={"staticListId": 1})
+
+
 @pytest.mark.parametrize("end", [START, START - MONTH])
 def test_a_span_that_ends_before_it_starts_is_refused(end):
     with pytest.raises(MarketoInvalidRequestError, match="not before"):
@@ -95,7 +114,7 @@ def test_a_list_takes_the_place_of_dates():
         ("leads", {"color": "red"}, "cannot be filtered by 'color'"),
         ("leads", {"createdAt": {}}, "start, end and date_field"),
         ("leads", {"staticListId": 1, "smartListId": 2}, "one filter"),
-        ("program_members", {}, "exactly one of programId and programIds"),
+        ("program_members", {}, r"exactly one of programId and programIds.*Give filters=\{'programIds'"),
         ("program_members", {"programId": 1, "programIds": [2]}, "exactly one"),
         ("activities", {"primaryAttributeValueIds": [1], "primaryAttributeValues": ["a"]}, "exclude each other"),
     ],

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.client.tabular.arrow import Parser
 from airflow_provider_marketo.client.tabular.files import OPEN_FILES
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
+from airflow_provider_marketo.client.tabular.records import Block
 from airflow_provider_marketo.client.tabular.schema import ActivityType
 from airflow_provider_marketo.client.tabular.transform import Rules
 from airflow_provider_marketo.output.formats import FORMATS
@@ -77,6 +80,88 @@ def test_dates_are_understood_in_all_of_marketos_spellings_and_undated_rows_stay
     assert (outcome.rows, outcome.rows_cut) == (1 + is_inside, 1 - is_inside)
 
 
+@pytest.mark.parametrize("attributes", ['"{""a"":""1""}"', '"1, 2"', "null"], ids=["JSON", "quoted", "unquoted"])
+@pytest.mark.parametrize("outside", ["2025-12-31T23:59:59Z", "2026-01-03T00:00:00Z"], ids=["too early", "too late"])
+def test_one_row_outside_of_the_window_is_cut_and_those_at_its_edges_are_not(output, outside, attributes):
+    dates = ["2026-01-01T00:00:00Z", outside, "2026-01-02T23:59:59Z"]
+    rows = [activity("a", date, attributes=attributes) for date in dates]
+    outcome = output.run(Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))), ACTIVITIES + b"".join(rows), "csv")
+    assert output.bytes() == ACTIVITIES + rows[0] + rows[2]
+    assert (outcome.rows, outcome.rows_cut) == (2, 1)
+
+
+def test_the_dates_of_one_block_say_nothing_about_the_next(output, monkeypatch):
+    inside = activity("a", "2026-01-01T10:00:00Z") * 2
+    outside = activity("b", "2026-01-09T10:00:00Z", attributes="null") * 2
+    monkeypatch.setattr("airflow_provider_marketo.client.tabular.csvfile.BLOCK", len(inside))
+    outcome = output.run(Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))), ACTIVITIES + inside + outside, "csv")
+    assert output.bytes() == ACTIVITIES + inside
+    assert outcome.rows_cut == 2
+
+
+@pytest.fixture
+def unparsed(monkeypatch):
+    """Parsing fails: usual files are copied, which is several times as fast."""
+
+    def parsed(*_):
+        raise AssertionError("records were parsed")
+
+    monkeypatch.setattr(Parser, "parse_fast", parsed)
+    monkeypatch.setattr(Block, "records", parsed)
+
+
+@pytest.mark.usefixtures("unparsed")
+@pytest.mark.parametrize("attributes", ['"{""a"":""1""}"', "null"], ids=["JSON", "unquoted"])
+def test_a_file_whose_rows_all_lie_in_their_window_is_not_parsed(output, attributes):
+    rows = activity("a", "2026-01-01T00:00:00Z", attributes=attributes) * 3
+    outcome = output.run(Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))), ACTIVITIES + rows, "csv")
+    assert output.bytes() == ACTIVITIES + rows
+    assert (outcome.rows, outcome.rows_cut) == (3, 0)
+
+
+@pytest.mark.usefixtures("unparsed")
+def test_a_file_without_a_window_is_not_parsed(output):
+    assert output.run(Rules(LEADS, NAME), b'id,email,notes\n1,"a, b",c\n', "csv").rows == 1
+
+
+@pytest.mark.usefixtures("unparsed")
+@pytest.mark.parametrize("notes", [b"x", b'"x, y"'], ids=["unquoted", "quoted"])
+@pytest.mark.parametrize("all_inside", [True, False])
+def test_rows_that_begin_with_the_date_that_cuts_them_are_not_parsed(output, notes, all_inside):
+    rules = Rules(schema("id:integer", "notes", key=("id",), date="updatedAt"), NAME, span=(day(1), day(3)))
+    dates = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z" if all_inside else "2026-01-03T00:00:00Z"] * 2
+    rows = b"".join(b"%s,%d,%s\n" % (date.encode(), number, notes) for number, date in enumerate(dates))
+    outcome = output.run(rules, b"updatedAt,id,notes\n" + rows, "csv")
+    kept = range(4) if all_inside else (0, 2)
+    assert output.bytes() == b"id,notes\n" + b"".join(b"%d,%s\n" % (number, notes) for number in kept)
+    assert (outcome.rows, outcome.rows_cut) == (len(kept), 4 - len(kept))
+
+
+def test_a_row_that_ends_before_the_column_of_dates_stays(output):
+    odd = b"b,a\rb\n"  # a CR that ends no line makes the reader go field by field
+    outcome = output.run(
+        Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))),
+        ACTIVITIES + activity("a", "2026-01-03T00:00:00Z") + odd,
+        "csv",
+    )
+    assert output.bytes() == ACTIVITIES + odd
+    assert outcome.rows_cut == 1
+
+
+def test_a_row_that_ends_before_its_hashed_column_its_folder_or_its_key_is_written_as_it_is(output):
+    rules = Rules(LEADS, NAME, hashed=frozenset({"notes"}), hash_key=Secret("a key"))
+    digest = hmac.new(b"a key", b"c", hashlib.sha256).hexdigest()
+    output.run(rules, b"id,email,notes\n1,a\n2,b,c\n", "csv")
+    assert output.bytes() == f"id,email,notes\n1,a\n2,b,{digest}\n".encode()
+    spread = Partitioning(("notes",))
+    output.run(replace(rules, partitions=spread), b"id,email,notes\n1,a\n2,b,c\n3,d,null\n", "csv")
+    assert output.bytes(f"notes=__HIVE_DEFAULT_PARTITION__/{NAME}.csv") == b"id,email,notes\n1,a\n3,d,null\n"
+    assert output.bytes(f"notes={digest}/{NAME}.csv") == f"id,email,notes\n2,b,{digest}\n".encode()
+    keyed = Rules(schema("id:integer", "email", "notes", key=("notes",)), "keyed")
+    outcome = output.run(keyed, b"id,email,notes\n1,a\n2,b,null\n3,b,c\n", "csv", seen=SeenKeys())
+    assert (outcome.rows, outcome.rows_duplicate) == (3, 0)
+
+
 def test_a_line_break_before_what_looks_like_a_row_is_still_in_its_field(output):
     row = b'a,7,2026-01-01T10:00:00Z,1,"x\nb,7,2026-01-09T10:00:00Z,1,y"\n'
     outcome = output.run(Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))), ACTIVITIES + row, "csv")
@@ -121,8 +206,10 @@ def test_a_row_that_an_earlier_file_had_is_left_out(output, file_format):
 def test_hashed_fields_never_reach_the_file_and_null_stays_null(output):
     digest = hmac.new(b"a key", b'a "b"', hashlib.sha256).hexdigest()
     rules = Rules(LEADS, NAME, hashed=frozenset({"email", "notes"}), hash_key=Secret("a key"))
-    output.run(rules, b'id,email,notes\n1,"a ""b""",null\n2,null,"a ""b"""\r\n', "csv")
-    assert output.bytes() == f"id,email,notes\n1,{digest},null\n2,null,{digest}\r\n".encode()
+    both = b'3,"a ""b""","a ""b"""\n'
+    output.run(rules, b'id,email,notes\n1,"a ""b""",null\n2,null,"a ""b"""\r\n' + both, "csv")
+    written = f"id,email,notes\n1,{digest},null\n2,null,{digest}\r\n3,{digest},{digest}\n"
+    assert output.bytes() == written.encode()
 
 
 def test_rows_are_spread_over_hive_folders_each_file_with_the_header(output):
