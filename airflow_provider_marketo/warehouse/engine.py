@@ -149,6 +149,13 @@ class Engine(ABC):
         if self.locks_by_row and not self.declared_columns(LOCKS):
             self.create_table(LOCKS, {"table_name": types.TEXT, "loads": types.INT}, ("table_name",))
 
+    def introduce(self, task: str) -> None:  # noqa: B027 - for engines that show it
+        """
+        Tell the database which task is at work, for people who look at its sessions, and for tasks that wait.
+
+        :param task: ids of DAG, task and run.
+        """
+
     def create_schema(self) -> None:
         """Create the schema if it does not exist."""
         if self.schema and not self.query(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, TypedDict
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.engines import connect
-from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.log import Log
 from airflow_provider_marketo.warehouse.retention import remove_all_loaded_files
+from airflow_provider_marketo.warehouse.transactions import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -64,18 +64,18 @@ def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> d
     :raises MarketoWarehouseError: the database refused the erasure; nothing was changed.
     """
     with closing(connect(sql_conn_id, schema)) as engine:
-        log = Log(engine)
-        try:
+        log, erased = Log(engine), list(leads)
+
+        def transaction() -> dict[str, int]:
             engine.begin_with(lambda: _define(engine, log))
             for table in log.tables_of_leads():
                 engine.lock(table)
-            erasure.note_erased(engine, leads, iso(datetime.now(timezone.utc)))
+            erasure.note_erased(engine, erased, iso(datetime.now(timezone.utc)))
             emptied = erasure.erase(engine, log)
             engine.commit()
-        except Exception as error:
-            engine.rollback()
-            raise MarketoWarehouseError(f"{engine.name} refused the erasure: {engine.reason(error)}") from error
-    return emptied
+            return emptied
+
+        return repeated(engine, transaction, "the erasure")
 
 
 def _define(engine: Engine, log: Log) -> None:

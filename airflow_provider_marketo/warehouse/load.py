@@ -179,9 +179,13 @@ class DatasetLoad:
     def _begin(self, rows: DatasetRows) -> _Tables | None:
         """Begin the transaction, stage the rows and make the tables ready; return None if this load has run before."""
         engine = self._engine
+        is_apart = not (engine.definitions_commit or self._options.dry_run)
+        if is_apart:
+            self._log.create_apart()
         if not engine.definitions_commit:
             engine.begin()
-        self._log.create()
+        if not is_apart:
+            self._log.create()
         if self._log.has(self.load_id):
             return None
         rows.overflow = self._overflow()

@@ -14,7 +14,8 @@ from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import literal, names
-from airflow_provider_marketo.warehouse.names import COLUMNS, LOADS
+from airflow_provider_marketo.warehouse.names import COLUMNS, LOADS, LOCKS
+from airflow_provider_marketo.warehouse.transactions import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +58,11 @@ _COLUMNS_COLUMNS = {
     "dataset": types.TEXT,
     "is_key": types.BOOL,
 }
+_TABLES: Mapping[str, tuple[Mapping[str, str], Sequence[str]]] = {
+    LOADS: (LOG_COLUMNS, ("load_id",)),
+    COLUMNS: (_COLUMNS_COLUMNS, ("table_name", "source")),
+}
+"""Columns and key of each table of the log."""
 
 
 @dataclass
@@ -135,8 +141,29 @@ class Log:
         """
         self._engine.create_schema()
         self._engine.create_locks()
-        self._make(LOADS, LOG_COLUMNS, ("load_id",))
-        self._make(COLUMNS, _COLUMNS_COLUMNS, ("table_name", "source"))
+        for table, (columns, key) in _TABLES.items():
+            self._make(table, columns, key)
+
+    def create_apart(self) -> None:
+        """
+        Create the log as :meth:`create` does, in a transaction of its own.
+
+        If the long transaction of a load created the log, the first loads of all other tables would wait for its end.
+
+        :raises MarketoError: there is no log, and the text says why.
+        """
+
+        def transaction() -> None:
+            self._engine.begin_with(self.create)
+            self._engine.commit()
+
+        if not self._is_complete():
+            repeated(self._engine, transaction, f"the log of loads, {self._loads}")
+
+    def _is_complete(self) -> bool:
+        found = self._engine.declared_columns
+        has_locks = not self._engine.locks_by_row or bool(found(LOCKS))
+        return has_locks and all(found(table).keys() >= columns.keys() for table, (columns, _) in _TABLES.items())
 
     def _make(self, table: str, columns: Mapping[str, str], key: Sequence[str]) -> None:
         found = self._engine.declared_columns(table)

@@ -75,6 +75,7 @@ def load_manifest(
     engine = connect(arguments["sql_conn_id"], arguments["schema"])
     result: LoadResult = {"place": engine.place, "tables": {}, "skipped": {}}
     try:
+        engine.introduce(" ".join(filter(None, task)))
         if options.fivetran_schema is not None:
             refuse_schema(engine, options.fivetran_schema)
         for dataset in datasets:

@@ -42,7 +42,7 @@ def repeated(engine: Engine, transaction: Callable[[], Result], what: str) -> Re
                 raise
             if not engine.is_conflict(error) or number == TRIES - 1:
                 raise refused(engine, what, error) from error
-            log.info("Another load is at work in this schema; trying again")
+            log.info("%s has to wait (%s); trying again", what, engine.reason(error))
             time.sleep(engine.pause * 2**number)
     raise AssertionError  # the last try has returned or raised
 

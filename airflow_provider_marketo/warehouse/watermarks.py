@@ -16,6 +16,7 @@ from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import literal
 from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.transactions import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -59,15 +60,16 @@ def move_watermarks(
     :param until: first second that is not loaded.
     :param task: ids of DAG and run.
     """
-    with closing(connect(sql_conn_id, schema)) as engine:
+    moved = list(sources)
+
+    def transaction() -> None:
         engine.begin()
-        try:
-            for source in sources:
-                _move(engine, source, until, task)
-            engine.commit()
-        except Exception:
-            engine.rollback()
-            raise
+        for source in moved:
+            _move(engine, source, until, task)
+        engine.commit()
+
+    with closing(connect(sql_conn_id, schema)) as engine:
+        repeated(engine, transaction, f"the watermarks of {', '.join(moved)}")
 
 
 def _create(engine: Engine) -> None:
@@ -76,8 +78,11 @@ def _create(engine: Engine) -> None:
         if not engine.declared_columns(WATERMARKS):
             engine.create_table(WATERMARKS, _COLUMNS, ("source",))
 
-    engine.begin_with(define)
-    engine.commit()
+    def transaction() -> None:
+        engine.begin_with(define)
+        engine.commit()
+
+    repeated(engine, transaction, f"the list of watermarks, {engine.table(WATERMARKS)}")
 
 
 def _move(engine: Engine, source: str, until: datetime, task: tuple[str, str]) -> None:

@@ -151,13 +151,14 @@ class Warehouse:
 
     def contents(self):
         """
-        Return the rows of all tables.
+        Return the rows of all tables, without empty tables of the log, which a load that breaks off may leave.
 
-        If the database commits definitions, a load that breaks off may leave empty tables and columns. They are
+        If the database commits definitions, such a load may also leave other empty tables, and columns. They are
         ignored.
         """
         if not self.engine.definitions_commit:
-            return {table: self.rows(table) for table in self.tables()}
+            found = {table: self.rows(table) for table in self.tables()}
+            return {table: rows for table, rows in found.items() if rows or not table.startswith("_marketo_")}
         found = {table: [self._values(row) for row in self.rows(table)] for table in self.tables()}
         return {
             table: rows for table, rows in found.items() if rows and table not in ("_marketo_columns", "_marketo_locks")

@@ -299,7 +299,7 @@ def test_what_postgres_refuses_comes_with_a_way_out_and_nothing_is_loaded(wareho
     for manifest, message in ((long_key, "keys of at most 2,700 bytes"), (too_wide, "a page of 8 KB")):
         with pytest.raises(MarketoWarehouseError, match=message):
             warehouse.load(manifest)
-    assert warehouse.tables() == []
+    assert warehouse.contents() == {}
     warehouse.load(publish([(1, "a")], columns={"id": "integer", "name": "string"}, name="emails"))
     warehouse.execute("DROP ROLE IF EXISTS reader")
     warehouse.execute("CREATE ROLE reader LOGIN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import duckdb
 import pyarrow as pa
 
+from airflow_provider_marketo.client.counts import duration
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import ConnectionEngine, literal, names, quote
+from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.names import LOADS, LOCKS
 
 if TYPE_CHECKING:
@@ -19,8 +23,12 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.warehouse.rows import DatasetRows
 
-_PATIENCE, _PAUSE = 60.0, 0.1
-"""Seconds to wait until another process has closed the file, and between two tries."""
+log = printable_logger(__name__)
+
+_PATIENCE, _PAUSE, _LONGEST_PAUSE = 600.0, 0.1, 5.0
+"""Seconds to wait until another process has closed the file, and between two tries: ever longer, up to a limit."""
+
+_HOLDER = re.compile(r"held in (.+?)\.?(?: See also|$)")
 
 _CONFLICTS = ("duplicate key", "catalog write-write", "conflict", "could not set lock", "already been committed")
 
@@ -117,12 +125,27 @@ class Warehouse(ConnectionEngine):
 
 
 def _opened(hook: Any) -> Any:
-    """Open the database; wait while another process has it, since one process at a time may write to a file."""
-    deadline = time.monotonic() + _PATIENCE
+    """
+    Open the database; wait while another process has it, since one process at a time may write to a file.
+
+    :raises MarketoWarehouseError: another process has the file for too long.
+    """
+    deadline, pause, known = time.monotonic() + _PATIENCE, _PAUSE, ""
     while True:
         try:
             return hook.get_conn()
         except duckdb.IOException as error:
-            if "Could not set lock" not in str(error) or time.monotonic() > deadline:
+            if "Could not set lock" not in str(error):
                 raise
-            time.sleep(_PAUSE)
+            found = _HOLDER.search(str(error))
+            holder = found[1] if found else "another process"
+            if time.monotonic() > deadline:
+                raise MarketoWarehouseError(
+                    f"sql_conn_id: the database cannot be reached: {holder} has the file open",
+                    remedy="Give all loads into this file one pool with one slot; if it is no load, end that process.",
+                ) from error
+            if holder != known:
+                log.warning("Waiting up to %s for %s, which has the file open", duration(_PATIENCE), holder)
+                known = holder
+            time.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)

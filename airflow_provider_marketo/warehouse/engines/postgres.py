@@ -10,13 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from adbc_driver_postgresql import dbapi
 
+from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import Engine, Row, literal, names, quote
+from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from airflow_provider_marketo.warehouse.rows import DatasetRows
+
+log = printable_logger(__name__)
 
 _SETTINGS = {"lock_timeout": "60s", "default_statistics_target": "10", "work_mem": "64MB", "jit": "off"}
 """
@@ -24,8 +28,13 @@ Settings for the transaction of a load: how long it waits for locks, how many ro
 a sort. Compilation is off, because it takes longer than it saves.
 """
 
-_PATIENCE = "10min"
-"""How long each try waits for another load of the table. The first load of a table keeps it while it reads files."""
+_PATIENCE, _WAITS = "10min", 6
+"""
+How long a load waits for another load of its table, and how often, before it gives up.
+
+A first load holds its table while it reads files, since it writes rows without staging them. Another load of the table
+can do nothing before that, and the log says after each wait which one it waits for.
+"""
 
 _STAGE_MEMORY = "64MB"
 """How much memory staged rows may use. A load reads them several times, which is faster from memory."""
@@ -34,9 +43,14 @@ _JOINS_THAT_READ_ALL = ("enable_hashjoin", "enable_mergejoin")
 _MUCH_LARGER = 5
 """A load looks its rows up one by one if the table is more than this many times as large as the load."""
 
-_CONFLICTS = ("40001", "40P01", "55P03", "23505", "42701", "XX000")
+_LOCK_TIMEOUT = "55P03"
+_EXISTS = ("23505", "42701", "42710", "42P06", "42P07")
+"""Two loads have made the same object at the same time."""
+
+_CONFLICTS = ("40001", "40P01", _LOCK_TIMEOUT, *_EXISTS, "XX000")
 _USED_BY_A_VIEW, _OTHER_COLUMNS, _HAS_DEPENDENTS, _REPEATED_KEY = "0A000", "42P16", "2BP01", "23505"
 _JSONB_VERSION = "\x01"
+_LONGEST_NAME = 63
 _OPTIONS = ("sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "connect_timeout", "application_name", "options")
 
 
@@ -67,12 +81,14 @@ class Warehouse(Engine):
         " max_columns, for example to 400, so that the other fields are members of one column.",
         "index row ": "PostgreSQL takes keys of at most 2,700 bytes: extract without these rows, or load them into"
         " DuckDB.",
-        "lock timeout": "Another transaction holds the table (sql_conn_id); end it, and run the task again.",
+        "lock timeout": "Another transaction holds the table (sql_conn_id). Wait for its end or end it, for example by"
+        " pg_terminate_backend(PID), and run the task again.",
     }
 
     def __init__(self, hook: Any, schema: str | None) -> None:
         super().__init__(hook, schema or "public")
         self._connection = dbapi.connect(_conninfo(hook), autocommit=True)
+        self._has_own_name = bool(hook.get_connection(hook.get_conn_id()).extra_dejson.get("application_name"))
         self.execute("SET TIME ZONE 'UTC'")
         with suppress(adbc_driver_manager.Error):  # a session of a pooler that has had temporary tables refuses it
             self.execute(f"SET temp_buffers = '{_STAGE_MEMORY}'")
@@ -102,10 +118,43 @@ class Warehouse(Engine):
     def close(self) -> None:
         self._connection.close()
 
+    def introduce(self, task: str) -> None:
+        if task and not self._has_own_name:
+            with suppress(adbc_driver_manager.Error):  # only people need it
+                self.execute(f"SET application_name = {literal(task[:_LONGEST_NAME])}")
+
     def lock(self, table: str) -> None:
+        """:raises MarketoWarehouseError: another load keeps the table for too long."""
+        name = literal(self.table(table))
+        holds = (
+            "l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            f" AND (l.classid::bigint << 32) | l.objid::bigint = hashtextextended({name}, 0)"
+        )
         self.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
-        self.execute(f"SELECT pg_advisory_xact_lock(hashtextextended({literal(self.table(table))}, 0))")
+        for _ in range(_WAITS):
+            if holder := self._holders(holds):
+                log.info("Another load is at work on %s: waiting for %s", table, holder)
+            if self._unless(_LOCK_TIMEOUT, f"SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))"):
+                break
+        else:
+            raise MarketoWarehouseError(
+                f"another load is at work on {table} for too long: {self._holders(holds)}",
+                remedy="Nothing of this table was changed. Run the task again when that load has ended; if it hangs,"
+                " end its session (sql_conn_id) by pg_terminate_backend(PID).",
+            )
         self.execute(f"SET LOCAL lock_timeout = '{_SETTINGS['lock_timeout']}'")
+
+    def _holders(self, condition: str) -> str:
+        """Return who holds locks: process, user, application, and since when their transactions run."""
+        found = self.query(
+            "SELECT DISTINCT a.pid::text, a.usename::text, a.application_name, to_char(a.xact_start,"
+            " 'YYYY-MM-DD HH24:MI:SS') FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid"
+            f" WHERE l.granted AND l.pid <> pg_backend_pid() AND {condition}"
+        )
+        return ", ".join(
+            f"{name or user or 'a session'} (PID {process}{f', since {start} UTC' if start else ''})"
+            for process, user, name, start in found
+        )
 
     def stage(self, name: str, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> None:
         renamed = pa.schema([field.with_name(column) for field, column in zip(schema, columns, strict=True)])
@@ -201,7 +250,14 @@ class Warehouse(Engine):
 
     def reason(self, error: Exception) -> str:
         # The driver puts the whole statement before the server's words.
-        return super().reason(error).rpartition("ERROR:")[2].strip()
+        words = super().reason(error).rpartition("ERROR:")[2].strip()
+        if getattr(error, "sqlstate", None) != _LOCK_TIMEOUT:
+            return words
+        with suppress(adbc_driver_manager.Error):
+            tables = "SELECT c.oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+            if holders := self._holders(f"l.relation IN ({tables} WHERE nspname = {literal(self.schema)})"):
+                return f"{words}; tables of {self.schema} are locked by {holders}"
+        return words
 
     def is_conflict(self, error: Exception) -> bool:
         return isinstance(error, adbc_driver_manager.Error) and error.sqlstate in _CONFLICTS

@@ -37,6 +37,9 @@ class Warehouse(ConnectionEngine):
     }
     most_columns = 1_900
     has_schemas = False
+    remedies: ClassVar = {
+        "locked": "Another program writes to the file (sql_conn_id). End it, or give the loads a pool with one slot.",
+    }
 
     def __init__(self, hook: Any, schema: str | None) -> None:
         super().__init__(hook, schema)
