@@ -80,7 +80,7 @@ def test_the_verdict_counts_each_kill_once_for_each_word():
 
 def test_rows_of_files_are_compared_with_those_of_marketo(world: World):
     tried = attempt("stream")
-    start, end = (int(each.timestamp()) for each in _days(tried))
+    start, end = (int(each.timestamp()) for each in _days(world, tried))
     happened = world.store.activities.between(start, end - 1)
     rows = [{"marketoGUID": str(each.number)} for each in happened if each.type_id != 37]
     publish(world, tried, "a.jsonl", rows)
@@ -93,6 +93,18 @@ def test_rows_of_files_are_compared_with_those_of_marketo(world: World):
     assert words(world, tried) == {DOUBLED}
     publish(world, tried, "a.jsonl", [*rows, {"marketoGUID": "0"}])
     assert words(world, tried) == {WRONG}
+
+
+def test_an_extract_of_leads_reads_none_that_attempts_change_however_many_attempts_there_are(tmp_path: Path):
+    kills = 1_000
+    with Simulator(Settings(leads=RESERVED + OF_EACH * (kills + 1), activities=10, assets=4, **DATES)) as marketo:
+        world = World(marketo, tmp_path, "postgresql://not-started")
+        for number in (0, kills - 1):
+            begin, end = map(iso, _days(world, attempt("extract_waiting", number)))
+            ids = range(1001, 1001 + RESERVED + 10 * OF_EACH)
+            read = [each for each in ids if begin <= world.store.leads.get(each)["createdAt"] < end]
+            assert len(read) > 1_000
+            assert max(read) < attempt("extract_waiting").leads[0]
 
 
 def test_lists_of_assets_and_watched_fills_are_compared(world: World):
@@ -145,7 +157,7 @@ def test_what_was_sent_is_compared_with_what_marketo_holds(world: World):
 def test_jobs_are_counted(world: World):
     for name in ("extract_deferred", "extract_waiting"):
         tried = attempt(name, 2, ended=False)
-        span = dict(zip(("startAt", "endAt"), map(iso, _days(tried)), strict=True))
+        span = dict(zip(("startAt", "endAt"), map(iso, _days(world, tried)), strict=True))
         client = MarketoClient(world.marketo.url, world.marketo.client_id, world.marketo.client_secret)
         family, field = ("activities", "marketoGUID") if name == "extract_deferred" else ("leads", "id")
         for count in range(2):

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg2
 
-from airflow_provider_marketo.client.dates import iso
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.simulator import Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from tests.survive.job import DOUBLED, FIRST_LEAD, LOST, ORPHANED, WRONG, differences, keys
@@ -114,15 +114,17 @@ class Kind:
     by_itself: bool = False
 
 
-def _days(attempt: Attempt) -> tuple[datetime, datetime]:
+def _days(world: World, attempt: Attempt) -> tuple[datetime, datetime]:
     """Return days that no other attempt reads: each attempt's days begin a minute after those before it."""
-    first, days = (FIRST_LEADS, 30) if attempt.kind.dag_id == "extract_waiting" else (FIRST_DAY, 4)
-    start = first + timedelta(minutes=attempt.number)
-    return start, start + timedelta(days=days)
+    minutes = timedelta(minutes=attempt.number)
+    if attempt.kind.dag_id != "extract_waiting":
+        return FIRST_DAY + minutes, FIRST_DAY + minutes + timedelta(days=4)
+    last = world.store.leads.get(FIRST_LEAD + RESERVED - 1)  # leads after it belong to attempts, which change them
+    return FIRST_LEADS + minutes, min(FIRST_LEADS + minutes + timedelta(days=30), parse_date(last["createdAt"]))
 
 
 def _span(world: World, attempt: Attempt) -> Mapping[str, Any]:
-    start, end = _days(attempt)
+    start, end = _days(world, attempt)
     return {"start": iso(start), "end": iso(end)}
 
 
@@ -177,7 +179,7 @@ def _output(world: World, attempt: Attempt) -> Path:
 
 
 def _activities(world: World, attempt: Attempt) -> Problems:
-    start, end = _days(attempt)
+    start, end = _days(world, attempt)
     happened = world.store.activities.between(int(start.timestamp()), int(end.timestamp()) - 1)
     is_feed = attempt.kind.dag_id == "stream"
     wanted = Counter(str(each.number) for each in happened if not (is_feed and each.type_id == DELETE_LEAD))
@@ -186,7 +188,7 @@ def _activities(world: World, attempt: Attempt) -> Problems:
 
 
 def _created_leads(world: World, attempt: Attempt) -> Problems:
-    begin, end = map(iso, _days(attempt))
+    begin, end = map(iso, _days(world, attempt))
     leads = (world.store.leads.get(FIRST_LEAD + number) for number in range(RESERVED))
     wanted = Counter(str(lead["id"]) for lead in leads if begin <= lead["createdAt"] < end)
     yield from attempt.compared(wanted, Counter(keys(_output(world, attempt), "id")))
@@ -195,7 +197,7 @@ def _created_leads(world: World, attempt: Attempt) -> Problems:
 
 def _export_jobs(world: World, attempt: Attempt, kind: str) -> Problems:
     """Find out whether one window was exported twice."""
-    start, now = _days(attempt)[0], world.marketo.clock.now()
+    start, now = _days(world, attempt)[0], world.marketo.clock.now()
     jobs = [
         job.status(now)
         for job in world.marketo.instance.exports.all()
