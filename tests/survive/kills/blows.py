@@ -76,20 +76,22 @@ def _clear(scene: Scene) -> None:
 
 
 def _mark(state: str, scene: Scene) -> None:
-    scene.steadily(lambda: scene.run.mark(scene.task_id(), state))
+    scene.change(lambda: scene.run.mark(scene.task_id(), state))
 
 
 def _pause(scene: Scene) -> None:
     path = f"/api/v2/dags/{scene.kill.kind.dag_id}"
     with scene.stage.lock(path):
-        scene.steadily(lambda: scene.stage.airflow.api("PATCH", path, is_paused=True))
-        time.sleep(scene.kill.outage)
-        scene.steadily(lambda: scene.stage.airflow.api("PATCH", path, is_paused=False))
+        scene.change(lambda: scene.stage.airflow.api("PATCH", path, is_paused=True))
+        try:
+            time.sleep(scene.kill.outage)
+        finally:
+            scene.change(lambda: scene.stage.airflow.api("PATCH", path, is_paused=False))
 
 
 def _delete(scene: Scene) -> None:
     # Airflow deletes only runs that have ended.
-    scene.steadily(lambda: scene.stage.airflow.api("PATCH", scene.run.path, state="failed"))
+    scene.change(lambda: scene.stage.airflow.api("PATCH", scene.run.path, state="failed"))
     scene.steadily(lambda: scene.stage.airflow.api("DELETE", scene.run.path))
 
 

@@ -106,6 +106,24 @@ class Scene:
                     raise TimeoutError(f"Airflow's API does not answer: {error}") from None
             time.sleep(LOOK)
 
+    def change(self, ask: Callable[[], object]) -> None:
+        """
+        Ask Airflow's API for a change until it answers. A conflict says that it is as it should be: the answer to an
+        earlier request was lost, or the task got there by itself.
+
+        :raises GoneError: the run does not exist any more.
+        :raises TimeoutError: the API does not answer.
+        """
+
+        def once() -> None:
+            try:
+                ask()
+            except requests.HTTPError as error:
+                if _status(error) != requests.codes.conflict:
+                    raise
+
+        self.steadily(once)
+
     def _is_gone(self) -> bool:
         try:
             self.run.facts()
@@ -157,15 +175,7 @@ class Scene:
             return
         path = f"/api/v2/dags/{self.run.dag_id}/dagRuns"
         body = {"logical_date": None, "dag_run_id": self.run.run_id, "conf": conf}
-
-        def trigger() -> None:
-            try:
-                self.stage.airflow.api("POST", path, **body)
-            except requests.HTTPError as error:
-                if _status(error) != requests.codes.conflict:  # an earlier request did it
-                    raise
-
-        self.steadily(trigger)
+        self.change(lambda: self.stage.airflow.api("POST", path, **body))
 
     def _state(self) -> str:
         return "" if self.kill.kind.by_itself else str(self.facts()["state"])
