@@ -11,16 +11,15 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import boto3
-import psycopg2
 import pytest
 
 from airflow_provider_marketo.simulator import ApiUser, ManualClock, Settings, Simulator
 from tests.seed import DATES
+from tools.databases import empty_database
 from tools.real_airflow import RealAirflow
 
 _HERE = Path(__file__).parent
@@ -155,7 +154,7 @@ def airflow(
     }
     if pytestconfig.getoption("--services"):
         request.getfixturevalue("s3")
-    database = _empty_database(os.environ["TEST_POSTGRES"]) if pytestconfig.getoption("--services") else None
+    database = empty_database(os.environ["TEST_POSTGRES"]) if pytestconfig.getoption("--services") else None
     with RealAirflow(home, dags, settings, database) as running:
         running.migrate()
         running.cli("setup", module="airflow_provider_marketo")
@@ -185,18 +184,3 @@ def _aws_connection(endpoint: str) -> str:
     }
     login, password = _S3_ACCESS["aws_access_key_id"], _S3_ACCESS["aws_secret_access_key"]
     return json.dumps({"conn_type": "aws", "login": login, "password": password, "extra": extra})
-
-
-def _empty_database(server: str, suffix: str = "") -> str:
-    """
-    Create an empty database on the server and return its URL for SQLAlchemy.
-
-    :param server: URL of PostgreSQL.
-    :param suffix: end of the name, which makes it unique in this process.
-    """
-    name = f"airflow_{os.getpid()}{suffix}"
-    with closing(psycopg2.connect(server)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-    return server.replace("postgresql://", "postgresql+psycopg2://").rsplit("/", 1)[0] + f"/{name}"

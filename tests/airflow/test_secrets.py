@@ -20,8 +20,8 @@ import pytest
 
 from airflow_provider_marketo.simulator import Settings, Simulator, server
 from airflow_provider_marketo.simulator.call import Call
-from tests.airflow.conftest import _empty_database
 from tests.seed import DATES
+from tools.databases import empty_database
 from tools.real_airflow import PATIENCE, RealAirflow
 
 DAG = Path(__file__).parent / "dags" / "secretive.py"
@@ -141,7 +141,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) 
             "SECRETIVE_LAKE": str(lake),
         }
         postgres = os.environ["TEST_POSTGRES"] if pytestconfig.getoption("--services") else None
-        database = _empty_database(postgres, "_secretive") if postgres else None
+        database = empty_database(postgres, "_secretive") if postgres else None
         with RealAirflow(home, home / "dags", settings, database) as airflow:
             airflow.migrate()
             airflow.cli("setup", module="airflow_provider_marketo")

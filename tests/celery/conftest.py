@@ -10,27 +10,24 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import redis
 
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
-from tests.airflow.conftest import _QUICK, _empty_database
+from tests.airflow.conftest import _QUICK
 from tests.seed import DATES
-from tools.real_airflow import PATIENCE, DagRun, RealAirflow, RealAirflowError
-from tools.separate_hosts import SeparateHost
+from tools.celery_hosts import LIMITS, NAMES, Worker, celery_hosts, celery_settings
+from tools.databases import empty_database
+from tools.real_airflow import PATIENCE, DagRun, RealAirflow
 
 _HERE = Path(__file__).parent
 _DAGS = ("held_waiting", "held_deferred", "load_waiting", "load_deferred", "stream", "calls", "coordination")
-_READY_WITHIN = 120.0
-NAMES = ("one", "two")
 RATE = 40
 """Calls in 20 seconds that the instance ``limited`` accepts."""
 
@@ -42,47 +39,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.celery)
             item.add_marker(pytest.mark.xdist_group("celery"))
             item.add_marker(pytest.mark.timeout(600))
-
-
-class Worker:
-    """
-    A host with a Celery worker.
-
-    :param host: the host of the worker.
-    :param airflow: the Airflow whose tasks it runs.
-    :param places: folders that the host needs on its own disk: AIRFLOW_HOME, and where temporary files go.
-    """
-
-    def __init__(self, host: SeparateHost, airflow: RealAirflow, home: Path) -> None:
-        self.host = host
-        self._airflow = airflow
-        self._home = host.on_disk(home)
-        shutil.copytree(_HERE.parent / "airflow" / "config", self._home / "config")
-        (self._home / "tmp").mkdir()
-        self._log = airflow.home / f"worker-{host.name}.log"
-        self._runs = False
-
-    def start(self) -> None:
-        """Start the worker, unless it runs, and wait until it takes tasks."""
-        if self._runs:
-            return
-        began = self._log.stat().st_size if self._log.exists() else 0
-        environment = {**self._airflow.environment, "TMPDIR": str(self._airflow.home / "tmp")}
-        command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs", "--concurrency", "4"]
-        command += ["--without-gossip", "--without-mingle", "--celery-hostname", f"worker@{self.host.name}"]
-        process = self.host.start(command, environment, self._log)
-        self._airflow.guard(process)
-        self._runs = True
-        deadline = time.monotonic() + _READY_WITHIN
-        while f"worker@{self.host.name} ready" not in self._log.read_text(errors="replace")[began:]:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RealAirflowError(f"the worker on {self.host.name} does not take tasks; see {self._log}")
-            time.sleep(0.2)
-
-    def die(self) -> None:
-        """End every process of the host at once."""
-        self.host.die()
-        self._runs = False
 
 
 class Cluster:
@@ -164,39 +120,25 @@ def cluster(
     shutil.copytree(_HERE / "dags", dags)
     shutil.copytree(_HERE.parent / "airflow" / "config", home / "config")
     broker = os.environ["TEST_REDIS"].rsplit("/", 1)[0]
-    database = _empty_database(os.environ["TEST_POSTGRES"])
+    database = empty_database(os.environ["TEST_POSTGRES"])
     settings = {
         **_QUICK,
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
+        **celery_settings(broker, database),
         "AIRFLOW__CORE__PARALLELISM": "16",
-        "AIRFLOW__CELERY__BROKER_URL": f"{broker}/0",
-        "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(root / "logs"),
         "TEST_POKE_INTERVAL": "2",
-        "AIRFLOW_CONN_LIMITS": f"{broker}/1",
         "AIRFLOW_CONN_MARKETO_DEFAULT": pooled.connection(rate_limit=RATE),
-        "AIRFLOW_CONN_MARKETO_REDIS": shared.connection(rate_limit=RATE, redis_conn_id="limits"),
-        "AIRFLOW_CONN_MARKETO_HELD": held.connection(poll_interval=2, redis_conn_id="limits"),
+        "AIRFLOW_CONN_MARKETO_REDIS": shared.connection(rate_limit=RATE, redis_conn_id=LIMITS),
+        "AIRFLOW_CONN_MARKETO_HELD": held.connection(poll_interval=2, redis_conn_id=LIMITS),
     }
     with ExitStack() as stack:
         airflow = stack.enter_context(RealAirflow(home, dags, settings, database))
-        services = {
-            "api": airflow.port,
-            "redis": urlsplit(broker).port,
-            "database": urlsplit(os.environ["TEST_POSTGRES"]).port,
-            "held": urlsplit(held.url).port,
-            "pooled": urlsplit(pooled.url).port,
-            "shared": urlsplit(shared.url).port,
-        }
         airflow.migrate()
         airflow.cli("setup", module="airflow_provider_marketo")
         airflow.start()
-        workers = {}
-        for name in NAMES:
-            (root / name).mkdir()
-            host = SeparateHost(name, root / name, [home, disk], services)
-            stack.callback(host.close)
-            workers[name] = Worker(host, airflow, home)
+        urls = {"redis": broker, "database": os.environ["TEST_POSTGRES"]}
+        urls |= {"held": held.url, "pooled": pooled.url, "shared": shared.url}
+        workers = stack.enter_context(celery_hosts(airflow, root, urls, [disk]))
         airflow.wait_until_ready(_DAGS)
         yield Cluster(airflow, workers, lake, disk, redis.Redis.from_url(f"{broker}/1"))
 

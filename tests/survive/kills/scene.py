@@ -17,8 +17,8 @@ from tests.survive.run import HUNG
 from tools.real_airflow import FINISHED, DagRun
 
 if TYPE_CHECKING:
-    from tests.celery.conftest import Worker
     from tests.survive.kills.stage import Stage
+    from tools.celery_hosts import Worker
 
 Answer = TypeVar("Answer")
 

@@ -21,16 +21,16 @@ from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.governor.sqlite import SQLiteStore
 from airflow_provider_marketo.client.governor.state import State
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
-from tests.airflow.conftest import _QUICK, _empty_database
-from tests.celery.conftest import NAMES, Worker
+from tests.airflow.conftest import _QUICK
 from tests.seed import DATES
 from tests.survive.job import ORPHANED, WRONG
 from tests.survive.kills.blows import CELERY
 from tests.survive.kills.kinds import KINDS, OF_EACH, RESERVED, USER, World
 from tests.survive.run import TOO_SOON, EndOfData
 from tools import services
+from tools.celery_hosts import LIMITS, Worker, celery_hosts, celery_settings
+from tools.databases import empty_database
 from tools.real_airflow import RealAirflow
-from tools.separate_hosts import SeparateHost
 
 HERE = Path(__file__).parent
 POLL, SCALE, LATENCY = 4, 20, 0.25
@@ -206,15 +206,10 @@ def staged(executor: str, kills: int, folder: Path) -> Iterator[Stage]:
         broker = f"redis://127.0.0.1:{services.free_port()}"
         extra: dict[str, Any] = {"poll_interval": POLL, "hash_secret": "of the kill campaign"}
         on_celery: dict[str, str] = {}
-        database = _empty_database(server)
+        database = empty_database(server)
         if executor == CELERY:
-            extra["redis_conn_id"] = "limits"
-            on_celery = {
-                "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-                "AIRFLOW__CELERY__BROKER_URL": f"{broker}/0",
-                "AIRFLOW__CELERY__RESULT_BACKEND": f"db+{database}",
-                "AIRFLOW_CONN_LIMITS": f"{broker}/1",
-            }
+            extra["redis_conn_id"] = LIMITS
+            on_celery = celery_settings(broker, database)
         environment = {
             **SETTINGS,
             **on_celery,
@@ -240,18 +235,9 @@ def staged(executor: str, kills: int, folder: Path) -> Iterator[Stage]:
         airflow.cli("setup", module="airflow_provider_marketo")
         airflow.start()
         if executor == CELERY:
-            ports = {
-                "api": airflow.port,
-                **{
-                    name: urlsplit(url).port
-                    for name, url in (("redis", broker), ("database", server), ("marketo", marketo.url))
-                },
-            }
-            for name in NAMES:
-                (folder / name).mkdir()
-                host = SeparateHost(name, folder / name, [home], ports)
-                stack.callback(host.close)
-                workers[name] = Worker(host, airflow, home)
-                workers[name].start()
+            urls = {"redis": broker, "database": server, "marketo": marketo.url}
+            workers |= stack.enter_context(celery_hosts(airflow, folder, urls))
+            for worker in workers.values():
+                worker.start()
         airflow.wait_until_ready([kind.dag_id for kind in KINDS])
         yield stage
