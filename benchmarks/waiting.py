@@ -6,13 +6,14 @@ The cost of waiting, the speed of a stream, and whether a watcher misses events 
     python -m benchmarks.waiting                      fifty minutes
     python -m benchmarks.waiting --only cursors       two minutes
     python -m benchmarks.waiting --only conditions    two minutes
-    python -m benchmarks.waiting --only sensors       half an hour; less with --lead-sensors and --job-sensors
+    python -m benchmarks.waiting --only sensors       half an hour; less with --by-tasks 100
     python -m benchmarks.waiting --only restarts      six minutes
     python -m benchmarks.waiting --only starts        six minutes
     python -m benchmarks.waiting --only roll-up       four minutes
 
 *Conditions* runs the real triggers on one event loop, as a triggerer does, without the rest of Airflow. *Sensors* and
-the parts after it run a whole Airflow and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer.
+the parts after it run a whole Airflow and need PostgreSQL. *Sensors* defers 1,500 real tasks into one triggerer, or as
+many as --lead-sensors and --job-sensors say.
 *Restarts* kills the triggerer with SIGKILL at ten random moments while form fills start ``marketo_form_follow_up``.
 *Starts* measures the time from a form fill to the run that it starts. *Roll-up* runs ``marketo_hourly_activities`` over
 24 hours. With ``--journal``, restarts and starts watch the journal of Adobe I/O Events.
@@ -36,7 +37,8 @@ from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks import waiting_airflow
 from benchmarks.table import Row, markdown
-from benchmarks.waiting_airflow import connection
+from benchmarks.waiting_sensors import JOB_SENSORS, LEAD_SENSORS, measure_sensors
+from benchmarks.whole_airflow import connection
 from tools.real_airflow import interrupt_on_termination
 from tools.services import running_services
 
@@ -49,7 +51,6 @@ PAGE = 300
 RATE_LIMIT = 90
 """Calls in 20 seconds, the connection's default."""
 
-LEAD_SENSORS, JOB_SENSORS = 500, 1000
 INTERVAL, LOOKS = 10.0, 6
 BLOCKED = 0.2
 """Airflow's triggerer warns if its loop is silent for this many seconds."""
@@ -187,8 +188,9 @@ def _point_to(simulator: Simulator) -> None:
 
 
 def _on_airflow(parts: Collection[str], folder: Path, options: argparse.Namespace) -> Iterator[Row]:
+    sensors = partial(measure_sensors, leads=options.lead_sensors, jobs=options.job_sensors, by_tasks=options.by_tasks)
     for part, measure in (
-        ("sensors", partial(waiting_airflow.measure_sensors, leads=options.lead_sensors, jobs=options.job_sensors)),
+        ("sensors", sensors),
         ("restarts", partial(waiting_airflow.measure_restarts, seed=options.seed, journal=options.journal)),
         ("starts", partial(waiting_airflow.measure_starts, journal=options.journal)),
         ("roll-up", waiting_airflow.measure_roll_up),
@@ -207,6 +209,11 @@ def main() -> int:
     parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="lead sensors on the whole Airflow")
     parser.add_argument(
         "--job-sensors", type=int, default=JOB_SENSORS, help="export job sensors on the whole Airflow; an even number"
+    )
+    parser.add_argument(
+        "--by-tasks",
+        type=int,
+        help="sensors on the whole Airflow that tasks defer; the others are deferred in the database (default: all)",
     )
     parser.add_argument("--journal", action="store_true", help="restarts and starts by the journal of Adobe I/O Events")
     options = parser.parse_args()

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from datetime import date, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
@@ -16,22 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.simulator import ManualClock, Settings, Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from benchmarks.table import Row
+from benchmarks.whole_airflow import EXAMPLE_DAGS, connection, wait_until, whole_airflow
 from tools.real_airflow import DagRun, RealAirflow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
-EXAMPLE_DAGS = Path(__file__).parents[1] / "example_dags"
-EXPORTS = ("leads", "activities")
-FEW_JOBS = 50
-"""Jobs that many sensors wait for. Marketo takes no more than ten in its queue; its list shows 300 in a call."""
-
-LOOK_EVERY, MINUTES = 60.0, 5
 FOLLOW_UP, HOURLY, DAILY = "marketo_form_follow_up", "marketo_hourly_activities", "marketo_daily_activities"
 """Example DAGs."""
 
@@ -52,28 +46,6 @@ FOLLOWED = {"Send Email", "Email Delivered", "Open Email", "Click Email", "Fill 
 _SCHEDULED = {"AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True"}
 """Asset events start DAGs."""
 
-DEFERRED = "/api/v2/dags/~/dagRuns/~/taskInstances?state=deferred&limit=1"
-
-SENSORS = """
-from datetime import timedelta
-
-from airflow.sdk import DAG
-
-from airflow_provider_marketo.sensors.bulk_job import MarketoBulkJobSensor
-from airflow_provider_marketo.sensors.leads import MarketoLeadSensor
-
-waits = {{"deferrable": True, "poke_interval": {every}, "timeout": timedelta(hours=3), "pool": "marketo"}}
-
-with DAG("many_leads", schedule=None, max_active_tasks=64):
-    MarketoLeadSensor.partial(task_id="lead", **waits).expand(lookup_values={values})
-
-with DAG("many_jobs", schedule=None, max_active_tasks=64):
-    for object_type, ids in {ids}.items():
-        sensor = MarketoBulkJobSensor.partial(task_id=object_type, object_type=object_type, **waits)
-        sensor.expand(export_id=ids)
-"""
-
-
 WATCHERS = """
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, AssetWatcher
@@ -87,105 +59,6 @@ for name, promised in {promises}.items():
     with DAG(name, schedule=[Asset(name, watchers=[AssetWatcher(name=name, trigger=trigger)])], catchup=False):
         EmptyOperator(task_id="follow_up")
 """
-
-
-@contextmanager
-def _airflow(
-    folder: Path, database: str, dags: Mapping[str, str], settings: Mapping[str, str]
-) -> Iterator[RealAirflow]:
-    """
-    Run an Airflow with the pool that ``setup`` creates.
-
-    :param dags: texts of DAG files by name; an empty text copies the example of that name.
-    """
-    (folder / "dags").mkdir(parents=True)
-    for name, text in dags.items():
-        file = folder / "dags" / f"{name}.py"
-        file.write_text(text or (EXAMPLE_DAGS / file.name).read_text("utf-8"), "utf-8")
-    settings = {"AIRFLOW_VAR_MARKETO_LAKE": str(folder / "lake"), **settings}
-    with RealAirflow(folder / "home", folder / "dags", settings, database) as airflow:
-        airflow.migrate()
-        airflow.cli("setup", module="airflow_provider_marketo")
-        airflow.start()
-        yield airflow
-
-
-def connection(simulator: Simulator, **extra: Any) -> str:
-    """Return an Airflow connection to an instance."""
-    facts = {"conn_type": "marketo", "host": simulator.url, "login": simulator.client_id, "extra": extra}
-    return json.dumps(facts | {"password": simulator.client_secret})
-
-
-def measure_sensors(database: str, folder: Path, leads: int, jobs: int) -> Iterator[Row]:
-    """
-    Defer many sensors into one triggerer; measure calls per minute and whether its loop was blocked.
-
-    :param leads: number of lead sensors, each with a value of its own.
-    :param jobs: number of export job sensors, half for leads and half for activities.
-    """
-    with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
-        client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret)
-        made = {kind: _jobs(client, kind) for kind in EXPORTS}
-        ids = {kind: [made[kind][number % FEW_JOBS] for number in range(jobs // 2)] for kind in EXPORTS}
-        values = [f"nobody.{number}@example.com" for number in range(leads)]
-        settings = {
-            "AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator),
-            "AIRFLOW__TRIGGERER__CAPACITY": str(leads + jobs),
-            "AIRFLOW__CORE__PARALLELISM": "8",
-        }
-        dags = {"many": SENSORS.format(every=LOOK_EVERY, values=values, ids=ids)}
-        with _airflow(folder, database, dags, settings) as airflow:
-            airflow.wait_until_ready(["many_leads", "many_jobs"])
-            begun = time.monotonic()
-            airflow.trigger("many_leads")
-            airflow.trigger("many_jobs")
-            _wait_until(lambda: _deferred(airflow) == leads + jobs, 3_600, every=5)
-            took = time.monotonic() - begun
-            time.sleep(LOOK_EVERY)
-            starved = _blocked(airflow)
-            before, counted_from = Counter(simulator.report().calls), time.monotonic()
-            time.sleep(MINUTES * 60)
-            calls = Counter(simulator.report().calls) - before
-            minutes = (time.monotonic() - counted_from) / 60
-            still = _deferred(airflow)
-            client.call("leads.sync", input=[{"email": values[0]}])
-            found = _seconds(lambda: _deferred(airflow) < still, LOOK_EVERY + 30)
-            blocked = _blocked(airflow) - starved
-    on = f"{leads + jobs} deferred sensors, one triggerer, {minutes:.0f} minutes"
-    ramp = f"{leads + jobs} sensors, eight workers"
-    yield Row("seconds until all are deferred", ramp, f"{took:.0f}", "", took, None)
-    yield Row('warnings that the loop was "blocked" until then', ramp, str(starved), "", starved, None)
-    for what, operation, most in (
-        (f"calls a minute of {leads} lead sensors with different values", "leads.get_by_filter_type", -(-leads // 300)),
-        *(
-            (f"calls a minute of {jobs // 2} sensors of exports of {kind}", f"bulk_export_{kind}.get_jobs", 1)
-            for kind in EXPORTS
-        ),
-    ):
-        yield Row(
-            what, on, f"{calls[operation]} calls", f"{most} a look", calls[operation] / minutes, most, at_most=True
-        )
-    yield Row("deferred sensors after that", on, str(still), "all", still, leads + jobs)
-    yield Row("seconds until a lead is found", on, f"{found:.0f}", "one look", found, LOOK_EVERY + 10, at_most=True)
-    yield Row('warnings that the loop was "blocked"', on, str(blocked), "none", blocked, 0, at_most=True)
-
-
-def _jobs(client: MarketoClient, kind: str) -> list[str]:
-    """Create export jobs that stay in the state Created; return their ids."""
-    day = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
-    facts: dict[str, Any] = {"filter": day, "fields": [{"leads": "id", "activities": "marketoGUID"}[kind]]}
-    made = (client.call(f"bulk_export_{kind}.create_job", **facts) for _ in range(FEW_JOBS))
-    return [reply.records[0]["exportId"] for reply in made]
-
-
-def _deferred(airflow: RealAirflow) -> int:
-    return int(airflow.api("GET", DEFERRED)["total_entries"])
-
-
-def _blocked(airflow: RealAirflow) -> int:
-    """Return Airflow's warnings that a trigger blocked its loop."""
-    files = [airflow.log("triggerer"), *(airflow.home / "logs").rglob("*.log*")]
-    return sum(file.read_text("utf-8", "replace").count("async thread was blocked") for file in files if file.is_file())
 
 
 def measure_restarts(database: str, folder: Path, seed: int, *, journal: bool = False) -> Iterator[Row]:
@@ -204,9 +77,9 @@ def measure_restarts(database: str, folder: Path, seed: int, *, journal: bool = 
             facts["AIRFLOW_CONN_ADOBE"] = simulator.adobe_connection()
             example = (EXAMPLE_DAGS / f"{FOLLOW_UP}.py").read_text("utf-8")
             dag = example.replace("(stream=STREAM", '(adobe_conn_id="adobe", stream=STREAM')
-        with _airflow(folder, database, {FOLLOW_UP: dag}, facts) as airflow:
+        with whole_airflow(folder, database, {FOLLOW_UP: dag}, facts) as airflow:
             airflow.wait_until_ready([FOLLOW_UP])
-            _wait_until(lambda: "marketo_position_form_follow_up" in _variables(airflow), 180)
+            wait_until(lambda: "marketo_position_form_follow_up" in _variables(airflow), 180)
             follow_up, filled = _FollowUp(airflow), set[str]()
             for _ in range(RESTARTS):
                 filled |= _fill(simulator, chance, seconds=chance.uniform(5, 20))
@@ -215,7 +88,7 @@ def measure_restarts(database: str, folder: Path, seed: int, *, journal: bool = 
                 airflow.start_component("triggerer")
             filled |= _fill(simulator, chance, seconds=20)
             with suppress(TimeoutError):
-                _wait_until(lambda: filled <= follow_up.look().keys(), 240, every=2)
+                wait_until(lambda: filled <= follow_up.look().keys(), 240, every=2)
             taken = follow_up.look()
             failed = _runs(airflow, FOLLOW_UP, "failed")
         calls = ["a call of the feed"] * simulator.report().calls.get("activities.get_lead_activities", 0)
@@ -243,9 +116,9 @@ def measure_starts(database: str, folder: Path, *, journal: bool = False) -> Ite
         promises = {name: promised for name, (promised, _) in PROMISES.items()}
         dags = {"watchers": WATCHERS.format(promises=promises, more=more)}
         facts |= {f"AIRFLOW_CONN_ADOBE_{name.upper()}": each.adobe_connection() for name, each in instances.items()}
-        airflow = stack.enter_context(_airflow(folder, database, dags, {**facts, **_SCHEDULED}))
+        airflow = stack.enter_context(whole_airflow(folder, database, dags, {**facts, **_SCHEDULED}))
         airflow.wait_until_ready(list(PROMISES))
-        _wait_until(lambda: {f"marketo_position_{name}" for name in PROMISES} <= _variables(airflow), 180)
+        wait_until(lambda: {f"marketo_position_{name}" for name in PROMISES} <= _variables(airflow), 180)
         threads = stack.enter_context(ThreadPoolExecutor(len(PROMISES)))
         timed = {
             name: threads.submit(_seconds_to_start, airflow, name, instances[name], fills)
@@ -271,10 +144,10 @@ def _seconds_to_start(airflow: RealAirflow, name: str, simulator: Simulator, fil
     filled = {}
     for _ in range(fills):
         looks = _looks(simulator)
-        _wait_until(partial(_looked_again, simulator, looks), 90, every=0.02)
+        wait_until(partial(_looked_again, simulator, looks), 90, every=0.02)
         now = datetime.now(timezone.utc)
         filled[_fill_one(simulator, 1001)] = now
-    _wait_until(lambda: filled.keys() <= _starts(airflow, name).keys(), 120, every=5)
+    wait_until(lambda: filled.keys() <= _starts(airflow, name).keys(), 120, every=5)
     starts = _starts(airflow, name)
     return [(starts[key] - begun).total_seconds() for key, begun in filled.items()]
 
@@ -358,7 +231,7 @@ def measure_roll_up(database: str, folder: Path) -> Iterator[Row]:
     )
     with Simulator(instance, clock=clock) as simulator:
         facts = {"AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator), **_SCHEDULED}
-        with _airflow(folder, database, {HOURLY: ""}, facts) as airflow:
+        with whole_airflow(folder, database, {HOURLY: ""}, facts) as airflow:
             airflow.wait_until_ready([HOURLY, DAILY])
             hours, times = [], []
             for number in range(HOURS):
@@ -366,7 +239,7 @@ def measure_roll_up(database: str, folder: Path) -> Iterator[Row]:
                 begun = time.monotonic()
                 hours.append(_run_hour(airflow, DAY + timedelta(hours=number)))
                 times.append(time.monotonic() - begun)
-            _wait_until(lambda: bool(_runs(airflow, DAILY, "success")), 60)
+            wait_until(lambda: bool(_runs(airflow, DAILY, "success")), 60)
             rolled_up = [_rolled_up(airflow, facts) for facts in _runs(airflow, DAILY, "success")]
             events = airflow.api("GET", "/api/v2/assets/events?limit=1000")["asset_events"]
         happened = _happened(simulator)
@@ -430,23 +303,3 @@ def _variables(airflow: RealAirflow) -> set[str]:
 
 def _none(what: str, on: str, found: Collection[Any]) -> Row:
     return Row(what, on, str(len(found)), "none", len(found), 0, at_most=True)
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.5) -> None:
-    """
-    Wait until a condition is true.
-
-    :raises TimeoutError: the condition did not become true in time.
-    """
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds:.0f} seconds")
-        time.sleep(every)
-
-
-def _seconds(condition: Callable[[], bool], most: float) -> float:
-    begun = time.monotonic()
-    with suppress(TimeoutError):
-        _wait_until(condition, most)
-    return time.monotonic() - begun

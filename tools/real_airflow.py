@@ -33,6 +33,9 @@ PATIENCE = 3
 
 FINISHED = ("success", "failed")
 _READY_WITHIN = 120.0 * PATIENCE
+_PAGE = 100
+"""Most rows that Airflow's API returns for a request."""
+
 _GRACE = 5.0
 
 
@@ -190,6 +193,14 @@ class RealAirflow:
         finally:
             os.killpg(group, signal.SIGCONT)
 
+    def processes(self, name: str) -> list[psutil.Process]:
+        """
+        Return the processes of a component: its own, and those that it started.
+
+        :param name: a key of :data:`COMPONENTS`.
+        """
+        return list(processes_of({self._processes[name].pid}))
+
     def log(self, component: str) -> Path:
         """Return the file with a component's output."""
         return self.home / f"{component}.log"
@@ -245,6 +256,13 @@ class RealAirflow:
         reply = self.api("POST", f"/api/v2/dags/{dag_id}/dagRuns", **{"logical_date": None, **body})
         return DagRun(self, dag_id, reply["dag_run_id"])
 
+    def known_dags(self) -> list[dict[str, Any]]:
+        """Return the DAGs that Airflow has parsed, as the REST API describes them."""
+        known: list[dict[str, Any]] = []
+        while page := self.api("GET", f"/api/v2/dags?limit={_PAGE}&order_by=dag_id&offset={len(known)}")["dags"]:
+            known += page
+        return known
+
     @cached_property
     def token(self) -> str:
         """The token of an administrator, for the REST API and, as the cookie ``_token``, for a browser."""
@@ -264,7 +282,7 @@ class RealAirflow:
     def _not_ready(self, dag_ids: Sequence[str]) -> list[str]:
         try:
             health = self.api("GET", "/api/v2/monitor/health")
-            known = {dag["dag_id"] for dag in self.api("GET", "/api/v2/dags?limit=100")["dags"]}
+            known = {dag["dag_id"] for dag in self.known_dags()}
         except (requests.RequestException, KeyError):
             return ["api-server"]
         parts = ("scheduler", "triggerer", "dag_processor")
@@ -353,9 +371,10 @@ class DagRun:
         """Return an XCom of a task."""
         return self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/xcomEntries/{key}")["value"]
 
-    def log(self, task_id: str, try_number: int = 1) -> list[str]:
+    def log(self, task_id: str, try_number: int = 1, map_index: int = -1) -> list[str]:
         """Return the log messages of a try; an exception is its class and its message."""
-        content = self.airflow.api("GET", f"{self.path}/taskInstances/{task_id}/logs/{try_number}")["content"]
+        path = f"{self.path}/taskInstances/{task_id}/logs/{try_number}?map_index={map_index}"
+        content = self.airflow.api("GET", path)["content"]
         return [message for line in content for message in _messages(line)]
 
     def clear(self, task_id: str) -> None:
