@@ -108,8 +108,9 @@ class Scene:
 
     def change(self, ask: Callable[[], object]) -> None:
         """
-        Ask Airflow's API for a change until it answers. A conflict says that it is as it should be: the answer to an
-        earlier request was lost, or the task got there by itself.
+        Ask Airflow's API for a change until it answers.
+
+        A conflict says that the change is made: the answer to an earlier request was lost, or the task made it itself.
 
         :raises GoneError: the run does not exist any more.
         :raises TimeoutError: the API does not answer.
