@@ -192,7 +192,7 @@ VARIANTS: tuple[tuple[str, dict[str, object]], ...] = (
 
 def main() -> None:
     """Run the command."""
-    print("| Rule | Neighbour | Our calls rejected | It loses | We use of the rest | Back after |")
+    print("| Rule | Neighbour | Our calls rejected | Neighbour's calls lost | Our share of the rest | Back after |")
     print("|---|---|---|---|---|---|")
     for name, constants in VARIANTS:
         with _with(**constants):
