@@ -70,7 +70,7 @@ def measure(instance: Instance, folder: Path) -> Iterator[Row]:
     )
     intervals = seconds / POLL_INTERVAL + 1
     yield Row(
-        "looks at the job list",
+        "polls of the job list",
         f"{seconds:.0f} s, poll_interval={POLL_INTERVAL:g} s",
         f"{looks} get_jobs",
         "one in each interval",

@@ -98,20 +98,20 @@ def measure_cursors() -> Iterator[Row]:
 
 
 def measure_conditions() -> Iterator[Row]:
-    """Run many triggers on one event loop; measure calls per look and the longest silence of the loop."""
+    """Run many triggers on one event loop; measure calls per poll and the longest silence of the loop."""
     with Simulator(Settings(leads=1_000, activities=0)) as simulator:
         _point_to(simulator)
         jobs = _jobs(simulator)
         leads = asyncio.run(_wait([_lead(number) for number in range(LEAD_SENSORS)], simulator))
         exports = asyncio.run(_wait([_job(jobs[number % len(jobs)]) for number in range(JOB_SENSORS)], simulator))
-    looks = f"{LOOKS} looks, one every {INTERVAL:.0f} s"
+    looks = f"{LOOKS} polls, one every {INTERVAL:.0f} s"
     for what, on, found, most in (
-        ("calls a look", f"{LEAD_SENSORS} lead sensors with different values, {looks}", leads, 2),
-        ("calls a look", f"{JOB_SENSORS} sensors of lead exports, {looks}", exports, 1),
+        ("calls a poll", f"{LEAD_SENSORS} lead sensors with different values, {looks}", leads, 2),
+        ("calls a poll", f"{JOB_SENSORS} sensors of lead exports, {looks}", exports, 1),
     ):
         calls, silence = found
         per_look = calls / LOOKS
-        yield Row(what, on, f"{calls} calls", f"{most} a look", per_look, most, at_most=True)
+        yield Row(what, on, f"{calls} calls", f"{most} a poll", per_look, most, at_most=True)
         yield Row(
             "longest silence of the loop, seconds",
             on,
@@ -145,7 +145,7 @@ def _job(export_id: str) -> Any:
 
 
 async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float]:
-    """Let triggers wait for some looks; return their calls and the longest silence of the loop."""
+    """Let triggers wait for some polls; return their calls and the longest silence of the loop."""
     from airflow_provider_marketo.conditions.encryption import encrypt
     from airflow_provider_marketo.triggers.condition import MarketoConditionTrigger
 
@@ -163,7 +163,7 @@ async def _wait(conditions: list[Any], simulator: Simulator) -> tuple[int, float
     ]
     before = simulator.report().calls
     running = [asyncio.ensure_future(anext(aiter(trigger.run()))) for trigger in triggers]
-    await asyncio.sleep(INTERVAL / 2)  # the first look comes after an interval; by then all triggers wait
+    await asyncio.sleep(INTERVAL / 2)  # the first poll comes after an interval; by then all triggers wait
     silence = await _longest_silence(INTERVAL * LOOKS)
     for each in running:
         each.cancel()

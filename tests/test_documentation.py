@@ -43,7 +43,7 @@ def test_a_row_about_a_case_says_the_case():
         "for `custom_objects`: Read-Write Custom Object",
         "for the check of a program and its statuses: Read-Only Assets; without it the check is skipped",
     ]
-    assert "* a look: one for 300 values of a field" in costs.of_class("MarketoLeadSensor")
+    assert "* a poll: one for 300 values of a field" in costs.of_class("MarketoLeadSensor")
     assert "* Read-Only Lead" in costs.of_class("MarketoLeadSensor")
 
 

@@ -44,7 +44,7 @@ INSTANCE = Settings(
 POLL_INTERVAL = 6
 """
 Seconds of real time. Five are one simulated minute, and Marketo changes a job's status once a minute. The simulator
-notes two looks within a minute. The sixth second prevents that even if a busy machine delays a look.
+notes two polls within a minute. The sixth second prevents that even if a busy machine delays a poll.
 
 It cannot be shorter: Airflow fails a task that returns from its deferral before the scheduler has noticed the deferral.
 """

@@ -350,7 +350,7 @@ class DagRun:
         :param states: the states to wait for.
         :param try_number: the try to wait for; later tries also count.
         :param until: a condition that must hold as well.
-        :param watch: called at every look.
+        :param watch: called at every poll.
         :param within: seconds to wait at most.
         :raises RealAirflowError: the task ended in another state, or not in time.
         """

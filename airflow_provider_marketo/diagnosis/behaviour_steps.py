@@ -55,7 +55,7 @@ class Behaviour:
     """
     Steps that share what they have learned of the instance.
 
-    :param poll_interval: seconds between two looks at the export job.
+    :param poll_interval: seconds between two polls of the export job.
     """
 
     def __init__(self, poll_interval: float) -> None:
@@ -83,11 +83,11 @@ class Behaviour:
         made, total = instance.charged - self._charged_at, _first(reply).get("total")
         expected = f"at least {made} more, errors 601 and 602 not counted"
         if self._used is None or not isinstance(total, int):
-            yield not_seen("calls counted between two looks", expected, "no total")
+            yield not_seen("calls counted between two polls", expected, "no total")
         else:
             grown = total - self._used
             yield Comparison(
-                "calls counted between two looks",
+                "calls counted between two polls",
                 expected,
                 expected if grown >= made else f"{name(grown)} more",
                 "as expected" if grown >= made else "differs",

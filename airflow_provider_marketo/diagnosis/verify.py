@@ -41,7 +41,7 @@ def steps(poll_interval: float = 60.0) -> tuple[Step, ...]:
     """
     Return the steps, in their order.
 
-    :param poll_interval: seconds between two looks at the export job.
+    :param poll_interval: seconds between two polls of the export job.
     """
     behaviour = Behaviour(poll_interval)
     return (

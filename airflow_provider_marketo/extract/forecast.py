@@ -65,11 +65,11 @@ def sample(
     Export the window in the middle of an extract, and return its size. The file is not fetched.
 
     The window counts toward the day's export volume. This takes one call for the fields, two for the job, and one for
-    each look at it.
+    each poll of it.
 
     :param client: the instance.
     :param request: the extract.
-    :param wait: lets the time between two looks pass.
+    :param wait: lets the time between two polls pass.
     :param now: the time, aware.
     :raises MarketoExportFailedError: the job did not complete.
     """

@@ -83,7 +83,7 @@ class ExtractRun:
     :param run_folder: the task instance's place in it.
     :param keeper: the progress of an earlier try, or of this one before it was deferred.
     :param in_flight: jobs to keep in Marketo's queue at a time.
-    :param poll_interval: seconds between two looks at the jobs, as set in the connection.
+    :param poll_interval: seconds between two polls of the jobs, as set in the connection.
     :param budget: how much may be exported today.
     """
 

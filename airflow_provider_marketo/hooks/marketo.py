@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 _QUOTA_CHECK_INTERVAL = 10.0
-"""Seconds between two looks of a hook at the age of the quota Variable."""
+"""Seconds after which a hook checks the age of the quota Variable again."""
 
 PROBES: tuple[tuple[str, dict[str, Any], str], ...] = (
     ("leads.describe", {}, "Read-Only Lead"),

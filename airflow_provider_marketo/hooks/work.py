@@ -78,7 +78,7 @@ class Work(ABC):
     """
     One try of a task.
 
-    :ivar poll_interval: the connection's time between two looks at Marketo.
+    :ivar poll_interval: the connection's time between two polls of Marketo.
     """
 
     poll_interval: timedelta = timedelta(seconds=60)

@@ -37,7 +37,7 @@ ACCOUNT = "account"
 
 _IMPORTS_IN_FLIGHT = 4
 _LONGEST_POLL_INTERVAL = 30.0
-"""Seconds. Adobe asks for 5 to 30 between two looks at an import, and for 60 at an export."""
+"""Seconds. Adobe asks for 5 to 30 between two polls of an import, and for 60 between two polls of an export."""
 
 
 class ImportWork(Work):

@@ -23,7 +23,7 @@ BULK_TAKES = timedelta(minutes=10)
 """The least time that a bulk import needs: it shares the queue with all other integrations."""
 
 CALLS_OF_A_JOB = 8
-"""Upload, looks at its state, and its reports."""
+"""The upload, polls of its state, and its reports."""
 
 
 def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:

@@ -281,7 +281,7 @@ class MarketoDeferrableOperator(MarketoOperator):
         self.defer(trigger=trigger_for(wait, self.marketo_conn_id, interval), method_name=method_name)
 
     def _interval(self, work: Work) -> timedelta:
-        """Return the time between two looks at Marketo."""
+        """Return the time between two polls of Marketo."""
         return work.poll_interval
 
 
@@ -292,7 +292,7 @@ class MarketoJobOperator(MarketoDeferrableOperator):
     A subclass has the three arguments in its signature and stores them.
 
     :param deferrable: wait in the triggerer, without a worker.
-    :param poll_interval: time between two looks at Marketo. Default: as the connection says.
+    :param poll_interval: time between two polls of Marketo. Default: as the connection says.
     :param timeout: how long the task waits for Marketo.
     """
 

@@ -90,7 +90,7 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poll_interval: time between two looks at the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
+    :param poll_interval: time between two polls of the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
         connection's ``poll_interval`` (60 seconds).
     :param timeout: how long a try waits for Marketo in all, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.

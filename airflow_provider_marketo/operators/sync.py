@@ -79,7 +79,7 @@ class MarketoSyncOperator(MarketoImportOperator):
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+    :param poll_interval: time between two polls of bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
@@ -216,7 +216,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
     :param dry_run: check, stage and count, and send nothing.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
-    :param poll_interval: time between two looks at bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
+    :param poll_interval: time between two polls of bulk imports: seconds, a timedelta or an ISO 8601 duration. Default:
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.

@@ -23,8 +23,8 @@ class MarketoActivitySensor(MarketoSensor):
     """
     Wait until there are activities of some types since a time.
 
-    Sensors that wait in the triggerer share a cursor, ten types in a call. There, and in ``poke`` mode, each look goes
-    back a quarter of an hour for activities that Marketo shows late. In ``reschedule`` mode every look reads from
+    Sensors that wait in the triggerer share a cursor, ten types in a call. There, and in ``poke`` mode, each poll goes
+    back a quarter of an hour for activities that Marketo shows late. In ``reschedule`` mode every poll reads from
     ``start``.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 class MarketoAssetSensor(MarketoSensor):
     """
-    Wait until a Marketo asset is approved, has a draft, or is deleted. Each look costs a call.
+    Wait until a Marketo asset is approved, has a draft, or is deleted. Each poll costs a call.
 
-    An asset that is missing at the first look counts as deleted, with a warning: Marketo does not say whether it ever
+    An asset that is missing at the first poll counts as deleted, with a warning: Marketo does not say whether it ever
     existed.
 
     Adobe's operation: ``<asset_type>.get_by_id``.

@@ -96,7 +96,7 @@ class MarketoSensor(ConnectedSensor):
 
     Airflow's own parameters hold in every mode: ``poke_interval`` (60 seconds), ``timeout`` (the deadline; without it
     ``[sensors] default_timeout``, a week), ``soft_fail`` (skipped, whether the deadline or an error ends the wait).
-    ``exponential_backoff`` holds in ``poke`` and ``reschedule`` mode; in the triggerer looks are shared.
+    ``exponential_backoff`` holds in ``poke`` and ``reschedule`` mode; in the triggerer, sensors share their polls.
 
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.
@@ -190,7 +190,7 @@ class MarketoSensor(ConnectedSensor):
                 f"Waited {duration(self.timeout)} for {condition.describe()}, which did not come true."
             )
         log.info(
-            "Waiting in the triggerer for %s: until %s, with a look every %g seconds",
+            "Waiting in the triggerer for %s: until %s, with a poll every %g seconds",
             condition.describe(),
             deadline.isoformat(timespec="seconds"),
             self.poke_interval,

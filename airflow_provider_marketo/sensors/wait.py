@@ -32,10 +32,10 @@ log = printable_logger(__name__)
 
 class SensorWait:
     """
-    Looks at Marketo for one sensor.
+    Polls Marketo for one sensor.
 
     :param hook: the sensor's connection.
-    :param has_looked: whether an earlier look reached Marketo. Until then an unreachable host is an error.
+    :param has_looked: whether an earlier poll reached Marketo. Until then an unreachable host is an error.
     """
 
     def __init__(self, hook: MarketoHook, *, has_looked: bool) -> None:
@@ -59,7 +59,7 @@ class SensorWait:
         """
         Look once.
 
-        :return: what was found; None if the condition is not true yet, or if the look failed and may be repeated.
+        :return: what was found; None if the condition is not true yet, or if the poll failed and may be repeated.
         :raises MarketoError: looking failed for good, or too often.
         """
         answer: Answer | None
@@ -75,7 +75,7 @@ class SensorWait:
             unreachable = isinstance(answer, MarketoConnectionError) and not self._has_looked
             if unreachable or not isinstance(answer, PASSING) or self._failures == FAILURES_IN_A_ROW:
                 raise answer
-        log.warning("A look at Marketo failed; trying again: %s", answer)
+        log.warning("A poll of Marketo failed; trying again: %s", answer)
         return None
 
     def trigger(self, condition: Condition, deadline: datetime, poke_interval: float) -> MarketoConditionTrigger:
@@ -84,7 +84,7 @@ class SensorWait:
 
         :param condition: what the sensor waits for.
         :param deadline: when the wait ends, aware.
-        :param poke_interval: seconds between two looks.
+        :param poke_interval: seconds between two polls.
         """
         return MarketoConditionTrigger(
             marketo_conn_id=self._hook.marketo_conn_id,

@@ -303,7 +303,7 @@ class ExportJobs:
             work = self._settings.job_seconds + self._settings.job_seconds_per_mb * size / MEGABYTE
             job.finished_at = job.started_at + timedelta(seconds=work)
             if not self._clock.waits:
-                # A large file may take longer to write than the job's planned time. The job then ends at the next look.
+                # A large file may take longer to write than the job's planned time. The job then ends at the next poll.
                 job.finished_at = max(job.finished_at, self._looked_at)
             if job.fate == "cancelled":
                 job.cancelled_at = job.finished_at

@@ -24,20 +24,20 @@ log = printable_logger(__name__)
 ACTIVITIES = "activities.get_lead_activities"
 
 OVERLAP = timedelta(minutes=15)
-"""How far back each look goes, for activities that Marketo shows late. It costs no call: a page holds 300."""
+"""How far back each poll goes, for activities that Marketo shows late. It costs no call: a page holds 300."""
 
 
 class FeedFollower:
     """
     Reads a feed of activities to its end, again and again.
 
-    Each look starts where the feed ended some time ago. It also finds activities that became visible late after that
-    place, and repeats those that earlier looks have found.
+    Each poll starts where the feed ended some time ago. It also finds activities that became visible late after that
+    place, and repeats those that earlier polls have found.
 
     :param client: the instance.
     :param one: the filter; it cannot change while the process runs.
     :param since: where to start.
-    :param overlap: how far back each look goes.
+    :param overlap: how far back each poll goes.
     """
 
     def __init__(self, client: MarketoClient, one: Pass, since: datetime, overlap: timedelta = OVERLAP) -> None:
@@ -45,7 +45,7 @@ class FeedFollower:
         self._pass = one
         self._since = since
         self._overlap = overlap
-        self._ends: deque[tuple[datetime, str]] = deque()  # the start, and where each look ended
+        self._ends: deque[tuple[datetime, str]] = deque()  # the start, and where each poll ended
 
     @property
     def until(self) -> datetime:
@@ -54,7 +54,7 @@ class FeedFollower:
 
     def look(self) -> Iterator[Sequence[Mapping[str, Any]]]:
         """
-        Yield the records of one look, page by page.
+        Yield the records of one poll, page by page.
 
         :raises MarketoDataError: the feed goes on and on without a record.
         """

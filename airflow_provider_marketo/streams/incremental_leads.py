@@ -34,7 +34,7 @@ AUTO, UPDATED_AT, CHANGE_FEED, SNAPSHOT = "auto", "updated_at", "change_feed", "
 
 _FEED_KEEPS = timedelta(days=90)
 _CALLS_PER_JOB = 6
-"""Calls for an export job: create, enqueue, fetch, and a share of the looks at the job list."""
+"""Calls for an export job: create, enqueue, fetch, and a share of the polls of the job list."""
 
 _PER_CALL = 300
 

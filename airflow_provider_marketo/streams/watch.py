@@ -39,7 +39,7 @@ class WatchState(Serializable):
     :param instance: the instance that it watches.
     :param since: the watcher leaves out activities before this time; ISO 8601.
     :param time: the time up to which the feed was read, by Marketo's clock.
-    :param seen: ids of activities that were passed to Airflow and that the next look may show again.
+    :param seen: ids of activities that were passed to Airflow and that the next poll may show again.
     :param pending: the batch that is being passed to Airflow, in the form of the event's payload; None without one.
     :param link: where to continue in the journal; empty for a watcher of the feed.
     :param journal: the journal of ``link``.
@@ -74,10 +74,10 @@ class Handover:
 
     def take(self, until: str, shown: Sequence[Activity], link: str = "") -> None:
         """
-        Take what a look has shown. Call it only when nothing is pending.
+        Take what a poll has shown. Call it only when nothing is pending.
 
-        :param until: the time up to which the look has read.
-        :param shown: activities, including those of earlier looks.
+        :param until: the time up to which the poll has read.
+        :param shown: activities, including those of earlier polls.
         :param link: where to continue in a journal; empty for a feed.
         """
         seen, oldest = set(self.state.seen), self._oldest(self.state.time)
@@ -87,7 +87,7 @@ class Handover:
 
     def asking(self, condition: Condition) -> Condition:
         """
-        Return the condition to check at the next look.
+        Return the condition to check at the next poll.
 
         :param condition: what the watcher wants.
         """
@@ -121,7 +121,7 @@ class Handover:
         return without_zone(parse_date(time) - self._overlap)
 
     def _settle(self) -> None:
-        """Move the state past a look, once everything that the look has shown is passed to Airflow."""
+        """Move the state past a poll, once everything that the poll has shown is passed to Airflow."""
         if not self._backlog and self.state.pending is None and self._look is not None:
             (self.state.time, self.state.seen), self._look = self._look, None
 

@@ -42,7 +42,7 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
 
     The payload of an event is ids: ``{"batch_id", "activities", "lead_ids"}``. The position is kept in the Variable
     ``marketo_position_<stream>``, and moves when Airflow has stored the event. So no activity is missed. After a crash
-    a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share one look,
+    a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share one poll,
     which costs a call for ten activity types.
 
     With ``adobe_conn_id`` (*experimental*) the watcher reads the journal of Adobe I/O Events in place of the feed. It
@@ -58,10 +58,10 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
     :param batch_size: most activities in an event.
     :param poll_interval: the DAG starts at most this long after Marketo shows the activity: seconds, a timedelta or an
         ISO 8601 duration. Airflow itself needs five seconds of it: for 30, the watcher looks every 25 seconds. Default:
-        65 seconds, with a look as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
+        65 seconds, with a poll as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal. ``list_id`` is then refused.
-    :param on_gap: with ``adobe_conn_id``, when Adobe has forgotten the position, after seven days without a look:
+    :param on_gap: with ``adobe_conn_id``, when Adobe has forgotten the position, after seven days without a poll:
         ``fail`` starts no DAG and logs an error at each try; ``skip`` continues with the oldest event; ``fill`` reads
         the missing activities from Marketo's feed, logs what that cost, and continues.
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.

@@ -134,7 +134,7 @@ class InstanceWatcher(ActivityWatcher):
     The reader of an instance's activities that its watchers share.
 
     :param settings: the connection.
-    :ivar looked: when the last look began, by the clock of the event loop; None before the first.
+    :ivar looked: when the last poll began, by the clock of the event loop; None before the first.
     """
 
     def __init__(self, settings: ConnectionSettings) -> None:
@@ -165,7 +165,7 @@ def shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:
 
 def begin_watching(watched: Watched, state: WatchState) -> tuple[ActivityCondition, Handover]:
     """
-    Return the condition to check at every look, and the object that sorts the answers into batches.
+    Return the condition to check at every poll, and the object that sorts the answers into batches.
 
     :param watched: what the trigger watches.
     :param state: the progress of the watcher.

@@ -25,7 +25,7 @@ class MarketoBulkImportTrigger(BaseTrigger):
     """
     Fire when one of several imports has ended, successfully or not, or when the deadline has passed.
 
-    Marketo has no list of imports: a look costs a call for each import. Airflow stores the arguments in clear text:
+    Marketo has no list of imports: a poll costs a call for each import. Airflow stores the arguments in clear text:
     they are only ids. Imports cannot be cancelled. If a person clears or ends the task meanwhile, the trigger gives
     back their places in our count of Marketo's import queue (Airflow 3.3).
 
@@ -33,7 +33,7 @@ class MarketoBulkImportTrigger(BaseTrigger):
     :param object_type: ``leads``, ``program_members`` or ``custom_objects``.
     :param batch_ids: ids of the imports.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two polls.
     :param custom_object: API name of the custom object type.
     """
 

@@ -43,7 +43,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
     :param object_type: ``leads``, ``activities``, ``program_members`` or ``custom_objects``.
     :param export_ids: ids of the jobs.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two polls.
     :param custom_object: API name of the custom object type.
     :param until: ISO 8601, aware; let time pass until then, and do not look at the jobs.
     """

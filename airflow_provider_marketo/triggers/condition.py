@@ -23,7 +23,7 @@ class MarketoConditionTrigger(BaseTrigger):
     """
     Fire when a condition is true, when Marketo cannot answer it, or when the deadline has passed.
 
-    All triggers of a connection and a kind of condition share one look per interval, in as few calls as Marketo allows:
+    All triggers of a connection and a kind of condition share one poll per interval, in as few calls as Marketo allows:
     a call takes 300 values, 30 leads, ten activity types, or all exports of an object type.
 
     :param marketo_conn_id: id of the connection.
@@ -31,7 +31,7 @@ class MarketoConditionTrigger(BaseTrigger):
     :param condition: the condition, encrypted, since Airflow stores the arguments in clear text.
     :param about: what the trigger waits for, without a person's data.
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
-    :param poll_interval: seconds between two looks.
+    :param poll_interval: seconds between two polls.
     """
 
     def __init__(

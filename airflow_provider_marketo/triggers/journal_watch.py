@@ -77,11 +77,11 @@ class JournalCondition:
 
 class JournalWatcher:
     """
-    The reader of a journal that its watchers share: they read together what has arrived since the last look.
+    The reader of a journal that its watchers share: they read together what has arrived since the last poll.
 
     :param settings: the connection to Marketo, which says whose events are wanted.
     :param journal: the connection to the journal.
-    :ivar looked: when the last look began, by the clock of the event loop; None before the first.
+    :ivar looked: when the last poll began, by the clock of the event loop; None before the first.
     """
 
     def __init__(self, settings: ConnectionSettings, journal: JournalSettings) -> None:
@@ -97,7 +97,7 @@ class JournalWatcher:
 
     def begin(self, watched: Watched, state: WatchState) -> tuple[JournalCondition, JournalHandover]:
         """
-        Return the condition to check at every look, and the object that sorts the answers into batches.
+        Return the condition to check at every poll, and the object that sorts the answers into batches.
 
         :param watched: what the trigger watches.
         :param state: the progress of the watcher.
@@ -136,7 +136,7 @@ class JournalWatcher:
             return self._read_on(link, conditions, stored=min(parse_date(each.time) for each in conditions))
         except MarketoJournalExpiredError as error:
             gap = error.message
-        # A link also expires on a quiet instance. The journal still has every event since a look in the last days.
+        # A link also expires on a quiet instance. The journal still has every event since a poll in the last days.
         now, address = self.now(), self._journal.address
         looked = {each: parse_date(each.time) for each in conditions}
         lost = {each for each, time in looked.items() if time < now - KEPT}
@@ -190,7 +190,7 @@ class JournalWatcher:
         }
 
     def _type_ids(self, names: Collection[str]) -> frozenset[int | str]:
-        """Look up names once, when a watcher begins; a later look makes no call."""
+        """Look up names once, when a watcher begins; a later poll makes no call."""
         if all(name.isdigit() for name in names):
             return frozenset(map(int, names))
         try:

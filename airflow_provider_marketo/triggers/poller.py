@@ -1,4 +1,4 @@
-"""One look at Marketo for all triggers of a process that wait for the same kind of thing."""
+"""One poll of Marketo for all triggers of a process that wait for the same kind of thing."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ Result = TypeVar("Result")
 Ask = Callable[[Collection[Q]], Awaitable[Mapping[Q, "A | MarketoError"]]]
 
 FAILURES_IN_A_ROW = 10
-"""Failed looks in a row that end the wait. With a minute between looks this is an outage of ten minutes."""
+"""Failed polls in a row that end the wait. With a minute between polls this is an outage of ten minutes."""
 
 BREAK = 0.8
 """
-The shortest pause between two looks, as a part of the interval.
+The shortest pause between two polls, as a part of the interval.
 
 Looks begin an interval apart, but the first one also loads the client and fetches a token. On a slow machine its call
 is late, and the next one must not follow at once.
 """
 
 PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)
-"""Errors that the next look may not meet."""
+"""Errors that the next poll may not meet."""
 
 
 async def run_in_thread(call: Callable[[], Result]) -> Result:
@@ -65,7 +65,7 @@ class Poller(Generic[Q, A]):
     """
     Shared by all triggers that wait for conditions of one kind on one connection.
 
-    It runs while a trigger waits. Each look serves all of them, and looks follow the shortest interval.
+    It runs while a trigger waits. Each poll serves all of them, and polls follow the shortest interval.
 
     :param ask: a function that asks several different conditions. A condition without an answer is asked again.
     :param waits_out_quota: whether the wait continues while a quota is spent.
@@ -88,9 +88,9 @@ class Poller(Generic[Q, A]):
         Wait until a condition has an answer.
 
         :param condition: the condition; equal conditions are asked once.
-        :param interval: seconds from one look to the next. The shortest interval of all waiting triggers decides.
-        :param first: seconds until the first look. Default: ``interval``, since the task has just looked.
-        :raises MarketoError: Marketo cannot answer, or too many looks failed in a row.
+        :param interval: seconds from one poll to the next. The shortest interval of all waiting triggers decides.
+        :param first: seconds until the first poll. Default: ``interval``, since the task itself has just polled.
+        :raises MarketoError: Marketo cannot answer, or too many polls failed in a row.
         """
         loop = asyncio.get_running_loop()
         due = loop.time() + (interval if first is None else first)
@@ -123,7 +123,7 @@ class Poller(Generic[Q, A]):
             ended = loop.time()
             for waiter in tuple(self._waiters):
                 if not waiter.answer.done() and waiter.condition in conditions:
-                    # A slow instance has a break as long as the look.
+                    # After a slow poll, leave the instance alone for as long as the poll took.
                     pause = max(BREAK * waiter.interval, ended - begun)
                     waiter.due = max(begun + waiter.interval, ended + pause)
                     self._tell(waiter, answers.get(waiter.condition))
@@ -145,7 +145,7 @@ class Poller(Generic[Q, A]):
             log.warning("The wait continues: %s", answer)  # only the deadline of the trigger ends the wait
         elif isinstance(answer, PASSING) and waiter.failures + 1 < FAILURES_IN_A_ROW:
             waiter.failures += 1
-            log.warning("A look at Marketo failed (%d in a row): %s", waiter.failures, answer)
+            log.warning("A poll of Marketo failed (%d in a row): %s", waiter.failures, answer)
         else:
             waiter.answer.set_exception(answer)
 

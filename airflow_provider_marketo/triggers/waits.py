@@ -25,7 +25,7 @@ def trigger_for(wait: Wait, marketo_conn_id: str, poll_interval: timedelta) -> B
 
     :param wait: what the trigger waits for.
     :param marketo_conn_id: id of the connection.
-    :param poll_interval: time between two looks at Marketo.
+    :param poll_interval: time between two polls of Marketo.
     """
     if isinstance(wait, ExportJobsWait):
         return MarketoBulkJobTrigger(

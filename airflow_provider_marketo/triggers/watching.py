@@ -1,4 +1,4 @@
-"""How a watcher works in the triggerer: shared looks, a position of its own, and batches that it passes to Airflow."""
+"""How a watcher works in the triggerer: shared polls, a position of its own, and batches that it passes to Airflow."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ the run, each in a loop of about a second.
 """
 
 GATHERING = 1.0
-"""Seconds that a new triggerer gives its watchers to gather, so that they share their first look."""
+"""Seconds that a new triggerer gives its watchers to gather, so that they share their first poll."""
 
 _RESTORE = (
     "Restore it, or delete it. Without it, the watcher begins at its start, or now if it has no start, and the batches"
@@ -52,10 +52,10 @@ _SHORTEST_PAUSE, _LONGEST_PAUSE = 1.0, 900.0
 
 def seconds_between_looks(promised: float | None, usual: float) -> float:
     """
-    Return how many seconds to wait between two looks, so that the run starts in time.
+    Return how many seconds to wait between two polls, so that the run starts in time.
 
     :param promised: seconds from an activity to the run; None for the usual interval.
-    :param usual: seconds between two looks, as set in the connection.
+    :param usual: seconds between two polls, as set in the connection.
     """
     return usual if promised is None else max(promised - AIRFLOWS_SHARE, promised / 2)
 
@@ -89,7 +89,7 @@ def producer(watched: Watched) -> Any:
 
 class Watch:
     """
-    A watcher: it shares its looks with other watchers and keeps its own position.
+    A watcher: it shares its polls with other watchers and keeps its own position.
 
     :param watched: the activities.
     """
@@ -210,7 +210,7 @@ class Watch:
             return await run_in_thread(lambda: watcher.ask(conditions))
 
         every = seconds_between_looks(self._watched.poll_interval, settings.poll_interval)
-        # Counted from the last look, whether or not its batch was stored.
+        # Counted from the last poll, whether or not its batch was stored.
         first = GATHERING if watcher.looked is None else max(0.0, watcher.looked + every - loop.time())
         shared = (settings, self._journal, "watchers")
         return await wait_for_answer(shared, lambda: ask, condition, every, first=first)

@@ -184,7 +184,7 @@ CHANGES: list[tuple[str, str, Callable[[Any], Any], str]] = [
     ),
     ("usage.json", "the quota day is the date in Chicago",
         lambda body: body | {"result": [body["result"][0] | {"date": "2001-01-01"}]}, "2001-01-01"),
-    ("usage.json", "calls counted between two looks",
+    ("usage.json", "calls counted between two polls",
         lambda body: body | {"result": [body["result"][0] | {"total": 7}]}, "0 more"),
     ("usage/last7days.json", "days in a week's usage", lambda body: body | {"result": body["result"][:6]}, "6"),
     ("usage/last7days.json", "order of a week's usage",

@@ -171,7 +171,7 @@ def test_an_activity_that_marketo_shows_late_is_found(client, sim):
     for _ in range(3):
         sim.clock.advance(60)
         assert poller.ask([condition]) == {}
-    log.add(int(NOW.timestamp()) + 61, 1001, types.SEND_EMAIL)  # dated two minutes before the last look
+    log.add(int(NOW.timestamp()) + 61, 1001, types.SEND_EMAIL)  # dated two minutes before the last poll
     assert condition in poller.ask([condition])
 
 

@@ -397,7 +397,7 @@ def test_bad_input_leaves_nothing_behind(marketo, tmp_path, tries):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_many_tasks_that_wait_cost_one_look_at_the_job_list(marketo, tmp_path):
+def test_many_tasks_that_wait_cost_one_poll_of_the_job_list(marketo, tmp_path):
     instance = marketo(job_seconds=300)
 
     async def payloads(trigger):

@@ -75,7 +75,7 @@ def waits(sensor: type, mode: str, happens: Callable[[], Any] = lambda: None, **
     Run a sensor to its end.
 
     :param mode: one of :data:`MODES`.
-    :param happens: called once, after the first look of the sensor.
+    :param happens: called once, after the first poll of the sensor.
     """
     given = {"task_id": "a_task", "poke_interval": POKE, "timeout": 10} | arguments
     context = task_context()

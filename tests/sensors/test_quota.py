@@ -131,7 +131,7 @@ def test_soft_fail_holds_for_every_error(marketo, deferrable, arguments, weather
         run_task(sensor(soft_fail=True, deferrable=deferrable, **arguments), task_context())
 
 
-def test_a_look_that_fails_is_repeated(marketo):
+def test_a_poll_that_fails_is_repeated(marketo):
     instance = marketo(time_scale=1)
     instance.fail("usage.get_daily_usage", "611", times=3)
     waiting = sensor(min_calls=1, timeout=30)

@@ -87,7 +87,7 @@ def test_an_activity_happens(marketo, mode):
 
 
 @every_mode
-def test_activities_are_counted_over_several_looks(marketo, mode):
+def test_activities_are_counted_over_several_polls(marketo, mode):
     sim = marketo()
     log = sim.instance.store.activities
     log.add(sim.instance.now, 1004, types.FILL_OUT_FORM)
@@ -355,7 +355,7 @@ async def _with_another_secret(marketo_conn_id):
 
 
 @every_mode
-def test_a_look_that_fails_is_repeated(marketo, mode):
+def test_a_poll_that_fails_is_repeated(marketo, mode):
     sim = marketo()
 
     def join():
@@ -368,7 +368,7 @@ def test_a_look_that_fails_is_repeated(marketo, mode):
 @pytest.mark.usefixtures("without_resending")
 @pytest.mark.parametrize("mode", ["poke", "deferrable"])
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, MarketoTransientError), (True, AirflowSkipException)])
-def test_ten_failed_looks_in_a_row_end_the_wait(marketo, mode, soft_fail, end):
+def test_ten_failed_polls_in_a_row_end_the_wait(marketo, mode, soft_fail, end):
     sim = marketo()
     fail = lambda: sim.fail("static_list_membership.member_of_list", "611", times=1_000)  # noqa: E731
     with pytest.raises(end):
@@ -385,7 +385,7 @@ def test_ten_failed_looks_in_a_row_end_the_wait(marketo, mode, soft_fail, end):
 
 @pytest.mark.usefixtures("without_resending")
 @every_mode
-def test_an_unreachable_instance_fails_the_first_look(marketo, connection, mode):
+def test_an_unreachable_instance_fails_the_first_poll(marketo, connection, mode):
     marketo()
     connection(host="http://127.0.0.1:9")
     with pytest.raises(MarketoConnectionError, match="Check the connection's host"):
@@ -400,7 +400,7 @@ def test_an_unknown_connection_is_an_error(marketo, mode, soft_fail, end):
 
 
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
-def test_a_deadline_of_zero_is_one_look_without_the_triggerer(marketo, soft_fail, end):
+def test_a_deadline_of_zero_is_one_poll_without_the_triggerer(marketo, soft_fail, end):
     marketo()
     with pytest.raises(end, match="Waited 0 seconds for a lead by email, which did not come true"):
         MarketoLeadSensor(task_id="a_task", deferrable=True, timeout=0, soft_fail=soft_fail, **UNKNOWN_LEAD).execute(
@@ -408,7 +408,7 @@ def test_a_deadline_of_zero_is_one_look_without_the_triggerer(marketo, soft_fail
         )
 
 
-def test_after_a_time_without_triggerer_the_task_looks_once_more(marketo):
+def test_after_a_time_without_triggerer_the_task_polls_once_more(marketo):
     sim = marketo()
 
     def sleep_over(trigger):

@@ -95,7 +95,7 @@ def test_a_batch_that_airflow_had_not_stored_comes_again_under_its_id(marketo, v
     assert asyncio.run(asyncio.wait_for(first(trigger().run()), 10)) == payload
 
 
-def test_watchers_of_a_connection_share_their_looks(marketo, variables):
+def test_watchers_of_a_connection_share_their_polls(marketo, variables):
     sim = marketo()
     interval = 0.2
 
@@ -138,7 +138,7 @@ def test_with_airflows_word_the_position_moves_only_when_the_event_is_stored(mar
     assert after is None
 
 
-def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promised(
+def test_polls_are_counted_from_the_last_one_and_five_seconds_closer_than_promised(
     marketo, variables, without_threads, monkeypatch
 ):
     sim = marketo(activities=0)
@@ -157,11 +157,11 @@ def test_looks_are_counted_from_the_last_one_and_five_seconds_closer_than_promis
 
 
 @pytest.mark.parametrize(("promised", "between"), [(None, 60), (65, 60), (30, 25), (8, 4), (2, 1)])
-def test_looks_are_closer_together_than_the_promise_by_the_time_that_airflow_needs(promised, between):
+def test_polls_are_closer_together_than_the_promise_by_the_time_that_airflow_needs(promised, between):
     assert watching.seconds_between_looks(promised, usual=60) == between
 
 
-def test_a_watcher_that_starts_again_looks_at_once(marketo, variables, without_threads):
+def test_a_watcher_that_starts_again_polls_at_once(marketo, variables, without_threads):
     sim = marketo()
 
     async def scenario():

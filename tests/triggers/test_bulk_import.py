@@ -109,7 +109,7 @@ def test_the_end_of_an_import_is_found():
 @pytest.mark.parametrize(
     "event", [None, {"status": "timed out"}, datetime.now(timezone.utc)], ids=["none", "deadline", "time passed"]
 )
-def test_after_an_event_without_an_end_the_task_looks_for_itself(event):
+def test_after_an_event_without_an_end_the_task_polls_for_itself(event):
     assert found_from(event) is None
 
 

@@ -119,7 +119,7 @@ def test_ten_triggerers_die_and_nothing_is_missed_or_comes_twice(journal, variab
     assert sim.report().total_calls == 0
 
 
-def test_watchers_of_a_journal_share_their_looks(journal, variables):
+def test_watchers_of_a_journal_share_their_polls(journal, variables):
     sim = journal()
 
     async def scenario():
@@ -136,7 +136,7 @@ def test_watchers_of_a_journal_share_their_looks(journal, variables):
         return looks, filled, await asyncio.wait_for(asyncio.gather(*waiting), 10)
 
     looks, filled, payloads = asyncio.run(scenario())
-    assert looks <= 13  # a look each tenth of a second would be three times as many without sharing
+    assert looks <= 13  # a poll each tenth of a second would be three times as many without sharing
     assert [each["activities"] for each in payloads] == [[filled]] * 3
 
 

@@ -1,4 +1,4 @@
-"""One look serves all triggers that wait, and each of them gets an answer."""
+"""One poll serves all triggers that wait, and each of them gets an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support import in_virtual_time
 
 
 class Answers:
-    """Answers looks from a script: one entry per look, and after the last entry always that one."""
+    """Answers polls from a script: one entry per poll, and after the last entry always that one."""
 
     def __init__(self, *script) -> None:
         self.script = list(script)
@@ -54,7 +54,7 @@ def test_an_error_of_one_condition_does_not_reach_others():
     assert found == 2
 
 
-def test_failed_looks_are_repeated_until_there_are_too_many():
+def test_failed_polls_are_repeated_until_there_are_too_many():
     bad = MarketoTransientError("502")
     assert asyncio.run(Poller(Answers(*[bad] * (FAILURES_IN_A_ROW - 1), {"a": 1})).wait("a", 0)) == 1
     with pytest.raises(MarketoTransientError):
@@ -71,7 +71,7 @@ def test_an_unexpected_exception_ends_the_wait():
         asyncio.run(Poller(Answers(KeyError("x"))).wait("a", 0))
 
 
-def test_without_a_waiting_trigger_there_is_no_look():
+def test_without_a_waiting_trigger_there_is_no_poll():
     answers = Answers({})
 
     async def scenario():
@@ -102,7 +102,7 @@ def test_a_group_shares_a_poller_while_a_trigger_of_it_waits():
 
 
 class TimedLooks:
-    """Notes when it is asked and answers from the given moment on; a look takes a while."""
+    """Notes when it is asked and answers from the given moment on; a poll takes a while."""
 
     def __init__(self, answer_from: float, takes: float = 0.0) -> None:
         self.times: list[float] = []
@@ -116,19 +116,19 @@ class TimedLooks:
         return dict.fromkeys(conditions, "yes") if now >= self._answer_from else {}
 
 
-def test_looks_are_an_interval_apart_however_long_they_take():
+def test_polls_are_an_interval_apart_however_long_they_take():
     looks = TimedLooks(answer_from=180, takes=7)
     in_virtual_time(Poller(looks).wait("a", 60))
     assert looks.times == [60, 120, 180]
 
 
-def test_the_look_after_a_late_call_is_late_too():
+def test_the_poll_after_a_late_call_is_late_too():
     looks = TimedLooks(answer_from=180, takes=20)
     in_virtual_time(Poller(looks).wait("a", 60))
     assert looks.times == [60, 128, 196]
 
 
-def test_a_look_that_takes_long_leaves_as_much_time_to_others():
+def test_a_poll_that_takes_long_leaves_as_much_time_to_others():
     looks = TimedLooks(answer_from=180, takes=50)
     in_virtual_time(Poller(looks).wait("a", 60))
     assert looks.times == [60, 160, 260]

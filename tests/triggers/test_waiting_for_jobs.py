@@ -1,4 +1,4 @@
-"""One look at the job list serves all triggers that wait."""
+"""One poll of the job list serves all triggers that wait."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from airflow_provider_marketo.triggers.poller import wait_for_answer
 
 
 class JobList:
-    """Answers looks from a script: one entry per look, and after the last entry always that one."""
+    """Answers polls from a script: one entry per poll, and after the last entry always that one."""
 
     def __init__(self, *script: dict[str, str] | MarketoError) -> None:
         self.script = list(script)
@@ -41,7 +41,7 @@ def statuses(jobs):
     return {each: job.status for each, job in jobs.items()}
 
 
-def test_all_waiting_triggers_share_a_look():
+def test_all_waiting_triggers_share_a_poll():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():
@@ -79,7 +79,7 @@ def test_a_job_that_was_enqueued_a_moment_ago_may_still_be_shown_as_created():
     assert statuses(asyncio.run(wait_for_jobs("a list", jobs, ["a"], 0))) == {"a": COMPLETED}
 
 
-def test_without_a_waiting_trigger_there_is_no_look():
+def test_without_a_waiting_trigger_there_is_no_poll():
     jobs = JobList({"a": PROCESSING})
 
     async def scenario():
@@ -95,7 +95,7 @@ def test_without_a_waiting_trigger_there_is_no_look():
     asyncio.run(scenario())
 
 
-def test_tasks_with_different_intervals_share_the_looks_of_the_shortest():
+def test_tasks_with_different_intervals_share_the_polls_of_the_shortest():
     jobs = JobList({"a": PROCESSING, "b": PROCESSING}, {"a": COMPLETED, "b": COMPLETED})
 
     async def scenario():

@@ -39,11 +39,11 @@ def costs() -> dict[str, list[Cost]]:
     found: dict[str, list[Cost]] = {}
     for row in _rows("reference/which_operator.md"):
         job = next(iter(row.values()))
-        cost = Cost(job, row.get("calls") or row["calls a look"], row.get("MB", ""))
+        cost = Cost(job, row.get("calls") or row["calls a poll"], row.get("MB", ""))
         for name in _CLASS.findall(row["use"]):
             found.setdefault(name, []).append(cost)
     for row in _sensors():
-        found[row["sensor"].strip("`")] = [Cost("a look", row["calls per look"], "")]
+        found[row["sensor"].strip("`")] = [Cost("a poll", row["calls per poll"], "")]
     return found
 
 

@@ -44,7 +44,7 @@ UPLOAD_LAPSE = 900.0
 """Seconds after which the place of an upload is free again if its process was killed."""
 
 QUEUE_CHECK = 30.0
-"""Seconds between two looks at the imports that hold our places, over all processes."""
+"""Seconds between two polls of the imports that hold our places, over all processes."""
 
 _SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPORTING}
 
