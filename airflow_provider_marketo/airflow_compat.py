@@ -165,7 +165,7 @@ def supervisor() -> Any:
     try:
         return __getattr__("SUPERVISOR_COMMS")
     except ImportError:
-        raise OSError("Variables are reached from tasks and triggers only, and this process is neither") from None
+        raise OSError("only tasks and triggers can read Variables, and this process is neither") from None
 
 
 @contextmanager

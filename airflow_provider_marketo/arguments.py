@@ -106,7 +106,7 @@ def is_filled_in_later(value: Any) -> bool:
     """Whether a value, or a part of it, is known only when the task runs: a template or another task's result."""
     if isinstance(value, str):
         return _TEMPLATE_MARK.search(value) is not None
-    if isinstance(value, _PLAIN):  # most of what records have
+    if isinstance(value, _PLAIN):  # most values of records are plain
         return False
     if hasattr(value, "iter_references"):  # an XComArg, or an argument of a mapped task
         return True
@@ -210,8 +210,8 @@ def narrowing(check: Check) -> Check:
     """
     A list that narrows what is read, waited for or sent. An empty one is refused.
 
-    Without the argument, a task means everything. A template that renders to an empty list must not mean everything,
-    so it is refused. Lists that name what a task works on, such as ids of leads to send, need no such check:
+    Without the argument, a task takes everything. A template that renders to an empty list must not have the same
+    effect, so it is refused. Lists that name what a task works on, such as ids of leads to send, need no such check:
     with an empty one there is nothing to do.
 
     :param check: the check of the list, or of the lists by table.
@@ -400,14 +400,18 @@ def text(*, required: bool = False) -> Check:
 
 
 def name(*, required: bool = False) -> Check:
-    """One text that names what is stored. Returns it, or None if it is not given. It has no blank at its ends."""
+    """
+    One text that names what is stored. It must not begin or end with a space.
+
+    Returns the text, or None if it is not given.
+    """
     check_text = text(required=required)
 
     def check(parameter: str, value: Any) -> str | None:
         found: str | None = check_text(parameter, value)
         if found is not None and isinstance(value, str) and found != value:
             raise MarketoInvalidRequestError(
-                f"{parameter}={value!r} starts or ends with a blank, so it cannot be told from {found!r}",
+                f"{parameter}={value!r} starts or ends with a space, so it looks the same as {found!r}",
                 parameter=parameter,
                 remedy=f"Write {parameter}={found!r}.",
             )

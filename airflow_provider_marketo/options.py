@@ -63,4 +63,4 @@ def _read(read: Callable[..., Any], name: str, default: Any) -> Any:
 def _warn(name: str, default: Any) -> None:
     if name not in _warned:
         _warned.add(name)
-        log.warning("The option [marketo] %s has a wrong value and counts as %s.", name, default)
+        log.warning("The option [marketo] %s has an invalid value. The default is used: %s.", name, default)

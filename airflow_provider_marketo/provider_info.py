@@ -238,7 +238,7 @@ _JOURNAL_FIELDS = {
     "scopes": _field(
         "Scopes",
         "Scopes of the token, separated by commas. adobeio_api comes with the I/O Management API, which the project"
-        " must have beside the events.",
+        " needs in addition to the events.",
         default="AdobeID,openid,read_organizations,additional_info.projectedProductContext,additional_info.roles,"
         "adobeio_api",
     ),

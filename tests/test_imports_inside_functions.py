@@ -89,7 +89,7 @@ def imports_inside_functions(file: str, source: str) -> list[Inside]:
 
 
 def outside_of_seams(found: Sequence[Inside]) -> list[Inside]:
-    """Return the imports that stand in no seam. A seam imports one module; if it imports two, both are returned."""
+    """Return the imports that are in no seam. A seam imports one module; if it imports two, both are returned."""
     imported = Counter((one.file, one.function) for one in found)
 
     def in_a_seam(one: Inside) -> bool:

@@ -1,4 +1,4 @@
-"""Options of the configuration: a wrong value is one warning, and the default applies."""
+"""Options of the configuration: an invalid value is one warning, and the default applies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _nothing_warned():
 def test_a_wrong_number_is_one_warning(monkeypatch, caplog, wrong):
     monkeypatch.setenv("AIRFLOW__MARKETO__JOBS_IN_FLIGHT", wrong)
     assert [options.number("jobs_in_flight", 2) for _ in range(3)] == [2, 2, 2]
-    assert caplog.text.count("[marketo] jobs_in_flight has a wrong value and counts as 2") == 1
+    assert caplog.text.count("[marketo] jobs_in_flight has an invalid value. The default is used: 2") == 1
 
 
 @pytest.mark.parametrize(("text", "on"), [("True", True), ("1", True), ("off", False), ("enabled", False)])

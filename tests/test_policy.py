@@ -99,7 +99,7 @@ def test_a_wrong_value_is_one_warning_and_no_import_error(marker, monkeypatch, c
         policy.task_policy(ours)
         policy.task_policy(theirs)
     assert (ours.pool, theirs.pool) == ("default_pool", "default_pool")
-    assert caplog.text.count("[marketo] enforce_pool has a wrong value") == 1
+    assert caplog.text.count("[marketo] enforce_pool has an invalid value") == 1
 
 
 def test_tasks_of_others_are_never_looked_at(marker, monkeypatch):

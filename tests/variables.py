@@ -1,4 +1,4 @@
-"""Airflow's Variables in a test, as the tasks of all hosts reach them. A conftest or a test imports the fixture."""
+"""Airflow's Variables for tests: tasks of several hosts share them. A conftest or a test imports the fixture."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Airflow:
 
 @pytest.fixture
 def airflow_variables(monkeypatch):
-    """Let this process be a task; return its Variables."""
+    """Make this process look like a task to the provider; return the Variables that it reads and writes."""
     variables = Airflow()
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", variables, raising=False)
     return variables.values

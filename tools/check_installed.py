@@ -16,7 +16,7 @@ NOT_LISTED = ("airflow_provider_marketo.simulator", "airflow_provider_marketo.cl
 
 def main() -> None:
     """
-    Import every module that the provider lists, and compare what Airflow's commands show with its metadata.
+    Import every module that the provider lists, and compare the provider's metadata with what Airflow's commands show.
 
     :raises AssertionError: a command fails, or does not show what it should.
     """

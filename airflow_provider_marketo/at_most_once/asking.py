@@ -101,12 +101,10 @@ def ask(operator: Any, context: Mapping[str, Any], error: MarketoAmbiguousOutcom
     try:
         asked = airflow_compat.create_question(ti.id, options, SUBJECT, body)
     except Exception as failure:  # noqa: BLE001 - Airflow may raise anything, and the task's own error matters more
-        log.warning("Airflow did not take the question, so the task fails: %s", failure)
+        log.warning("Airflow did not accept the question, so the task fails: %s", failure)
         return
     if asked != body:
-        log.warning(
-            "This task has asked about another request, and Airflow shows that question again. So it fails now."
-        )
+        log.warning("The task fails now: it asked about another request before, and Airflow shows that question again.")
         return
     log.warning("Waiting for a person in Airflow's Required Actions. %s", error)
     keep_usage()

@@ -121,7 +121,8 @@ def as_tokens(tokens: Mapping[str, Any] | None) -> list[dict[str, str]]:
     given = dict(tokens or {})
     if len(given) > TOKENS_PER_CALL:
         raise MarketoInvalidRequestError(
-            f"tokens has {len(given)} entries, and Marketo takes {TOKENS_PER_CALL} in a call", parameter="tokens"
+            f"tokens has {len(given)} entries, and Marketo takes at most {TOKENS_PER_CALL} in a call",
+            parameter="tokens",
         )
     for name in given:
         if not _TOKEN_NAME.fullmatch(name):

@@ -96,7 +96,7 @@ class NamedFiles:
             )
         if len(content) > most:
             size = max(len(content), path.stat().st_size)
-            raise MarketoInvalidRequestError(f"{path} has {size} bytes, and Marketo takes {most}", **facts)
+            raise MarketoInvalidRequestError(f"{path} has {size} bytes, and Marketo takes at most {most}", **facts)
         media = parameter.schema.media or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         return path.name, content, media
 

@@ -31,7 +31,7 @@ _CONN_ID = Arg(
 _FOLDERS = Arg(("folders",), nargs="*", help="Folders that tasks name as output_path, rejects_path or staging.")
 _OLDER_THAN = Arg(
     ("--older-than-days",),
-    help="Remove only what was last written to this many days ago or earlier (default: 30).",
+    help="Remove only what has not changed for this many days (default: 30).",
     type=days,
     default=30,
 )

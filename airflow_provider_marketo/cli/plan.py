@@ -95,7 +95,9 @@ def _print_dag(args: Namespace) -> None:
     if args.output == "table":
         print_rows(rows)
         spread = f", {counted(days, 'day')} at {daily_mb:g} MB a day" if days and daily_mb else ""
-        print(f"The first run: {counted(calls, 'call')} or more, about {facts['mb']} MB of known sizes{spread}.")
+        print(
+            f"The first run: {counted(calls, 'call')} or more, about {facts['mb']} MB in tasks of known size{spread}."
+        )
     else:
         print_facts(facts, args.output)
 
@@ -129,7 +131,7 @@ def _request(args: Namespace) -> ExtractRequest:
 
 
 def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
-    """Return the source of the size of a window, and the size."""
+    """Return how large a window is, after the words for where this size comes from."""
     if args.sample:
         return "a sample", _sample(args.conn_id, request)
     known = known_sizes(args.conn_id)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import Operation
 
 LARGEST_REPLY = 32 << 20
-"""Most bytes of a JSON reply, unpacked. The largest pages of Marketo have a few megabytes."""
+"""Largest number of bytes of a JSON reply, unpacked. The largest pages of Marketo have a few megabytes."""
 
 LARGEST_ERROR = 1 << 20
 """The same for a reply that reports an error."""
@@ -124,7 +124,7 @@ def broken(operation: str, error: Exception) -> errors.MarketoTransientError:
     if isinstance(error, requests.Timeout) or isinstance(reason, (TimeoutError, ReadTimeoutError)):
         text = "Marketo did not answer in time"
     elif isinstance(error, zlib.error):
-        text = "the packed answer is damaged or cut off"
+        text = "the compressed answer is damaged or cut off"
     else:
         text = f"the connection broke before the answer was complete ({type(reason).__name__})"
     return errors.MarketoTransientError(text, operation=operation, executed=True)
@@ -243,9 +243,9 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
     """
     if packing := packing_of(response):
         raise errors.MarketoDataError(
-            f"the file is packed as {packing!r}, and the request accepts no packing",
+            f"the file is compressed as {packing!r}, and the request accepts only files that are not compressed",
             operation=operation,
-            remedy="A proxy between the worker and Marketo packs what it passes on: exempt this host.",
+            remedy="A proxy between the worker and Marketo compresses the files: exempt this host.",
         )
     blocks = _blocks(operation, response, deadline)
     first = next(blocks, b"")
@@ -284,7 +284,7 @@ def read_body(operation: str, response: requests.Response, most: int = LARGEST_R
 
     :param operation: the operation's name.
     :param response: the answer.
-    :param most: most bytes that the body may have.
+    :param most: largest number of bytes that the body may have.
     :raises MarketoTransientError: the body is larger, or was cut off.
     """
     pieces, size = [], 0

@@ -57,7 +57,7 @@ def _value(schema: Schema, value: Any, where: str) -> Any:
     if schema.maximum is not None and found > schema.maximum:
         raise FaultError(where, f"must be at most {schema.maximum}")
     if schema.max_length is not None and len(found) > schema.max_length:
-        raise FaultError(where, f"has {len(found)} characters, and Marketo takes {schema.max_length} at most")
+        raise FaultError(where, f"has {len(found)} characters, and Marketo takes at most {schema.max_length}")
     if schema.pattern is not None and not re.fullmatch(schema.pattern, found):
         raise FaultError(where, "must begin with a letter or digit and hold only letters, digits and underscores")
     return found
@@ -94,7 +94,7 @@ def _check_names(schema: Schema, value: Mapping[str, Any], where: str) -> None:
     for flag, names in schema.required_unless.items():
         lacking = next((name for name in names if name not in value), None)
         if lacking is not None and str(value.get(flag)).lower() in ("none", "false", "0"):
-            raise FaultError(inside(where, lacking), f"is missing: only with {flag}=true it may be left out")
+            raise FaultError(inside(where, lacking), f"is missing: it may be left out only with {flag}=true")
     for group in (*schema.one_of, *schema.exclusive):
         given = [name for name in group if name in value]
         if len(given) > 1:
@@ -126,7 +126,7 @@ def _array(schema: Schema, value: Any, where: str) -> list[Any]:
     if len(value) < schema.min_items:
         raise FaultError(where, "is empty")
     if schema.max_items is not None and len(value) > schema.max_items:
-        raise FaultError(where, f"has {len(value)} entries, and Marketo takes {schema.max_items} at once")
+        raise FaultError(where, f"has {len(value)} entries, and Marketo takes at most {schema.max_items} at once")
     items = schema.items
     return value if items is None else [_value(items, item, f"{where}[{n}]") for n, item in enumerate(value)]
 
@@ -191,7 +191,7 @@ def _file(schema: Schema, value: Any, where: str) -> Any:
     if not isinstance(content, bytes):
         raise TypeError
     if schema.max_bytes is not None and len(content) > schema.max_bytes:
-        raise FaultError(where, f"has {len(content)} bytes, and Marketo takes {schema.max_bytes} at most")
+        raise FaultError(where, f"has {len(content)} bytes, and Marketo takes at most {schema.max_bytes}")
     return (value[0], content, *value[2:]) if named else content
 
 

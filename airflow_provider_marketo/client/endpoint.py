@@ -86,7 +86,7 @@ def _checked(url: str, parameter: str) -> str:
         )
     if parameter == "host" and path and not path.startswith(_PATHS_COPIED):
         raise MarketoInvalidRequestError(
-            "the connection's host has a path that Marketo does not have",
+            "the connection's host has a path that no Marketo instance has",
             parameter=parameter,
             remedy="Copy the endpoint from Admin > Web Services; it ends in /rest.",
         )

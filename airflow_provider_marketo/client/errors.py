@@ -207,7 +207,8 @@ class MarketoBudgetError(MarketoError):
     """
 
     default_remedy = (
-        "What is published stays. Raise the limit or give the task less to do, and run it again: it continues there."
+        "What is published stays. Raise the limit or give the task less to do, and run it again: it continues where"
+        " it stopped."
     )
 
     def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:
@@ -234,7 +235,7 @@ class MarketoJournalExpiredError(MarketoInvalidRequestError):
 class MarketoAmbiguousOutcomeError(MarketoError):
     """A request that must not run twice failed in a way that leaves open whether it ran."""
 
-    default_remedy = "Look in Marketo whether it ran before you send it again."
+    default_remedy = "Check in Marketo whether it ran. Only then send it again."
 
 
 class MarketoDataError(MarketoError):

@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
 _PAGE = 200
 _MOST_NAMES = 2_000
-"""Most names that are read to find the intended one: ten calls at most."""
+"""Largest number of names that are read to find the intended one: ten calls at most."""
 
 _SHOWN = 10
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 LONGEST = 120
-"""Most characters of a part. With a prefix it fits a Variable's key (250) and the name of a file (255 bytes)."""
+"""Longest part, in characters. With a prefix it fits a Variable's key (250) and the name of a file (255 bytes)."""
 
 _PLAIN = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_-])?")
 _OTHER = re.compile(r"[^a-z0-9_]+")

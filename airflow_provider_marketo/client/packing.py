@@ -1,4 +1,4 @@
-"""The packing of an answer's body, which its header ``Content-Encoding`` names."""
+"""The compression of an answer's body, which its header ``Content-Encoding`` names."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ ACCEPTED = "gzip"
 """``Accept-Encoding`` of every request for JSON, as Adobe recommends."""
 
 _PIECE = 1 << 15
-"""Bytes that are read, and bytes that are unpacked, at a time."""
+"""Bytes that are read at a time, and bytes that are uncompressed at a time."""
 
 _GZIP = frozenset({"gzip", "x-gzip"})
 _PACKINGS = _GZIP | {"br", "compress", "deflate", "x-compress", "zstd"}
-"""Other words, such as ``none`` and ``UTF-8``, come from proxies and say nothing about packing."""
+"""Other words, such as ``none`` and ``UTF-8``, come from proxies and say nothing about compression."""
 
 _GZIP_BITS = zlib.MAX_WBITS | 16
 _MOST_SHOWN = 40
@@ -28,7 +28,7 @@ _MOST_SHOWN = 40
 
 def packing_of(response: requests.Response) -> str:
     """
-    Return how a body is packed, such as ``gzip``; nothing if it is not packed.
+    Return how a body is compressed, such as ``gzip``; an empty text if it is not compressed.
 
     :param response: the answer.
     """
@@ -42,7 +42,7 @@ def unpacked(operation: str, response: requests.Response) -> Iterator[bytes]:
 
     :param operation: the operation's name.
     :param response: the answer.
-    :raises MarketoTransientError: the body is packed in a way that the request does not accept.
+    :raises MarketoTransientError: the body is compressed in a way that the request does not accept.
     :raises zlib.error: the body is damaged or cut off.
     """
     packing = packing_of(response)
@@ -53,7 +53,7 @@ def unpacked(operation: str, response: requests.Response) -> Iterator[bytes]:
         yield from _gunzipped(blocks)
     else:
         raise errors.MarketoTransientError(
-            f"the answer is packed as {packing!r}, and the request accepts {ACCEPTED}",
+            f"the answer is compressed as {packing!r}, and the request accepts {ACCEPTED}",
             operation=operation,
             code=codes.http(response.status_code),
             executed=True,

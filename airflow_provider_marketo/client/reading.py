@@ -25,7 +25,7 @@ def reading(operation: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        what = f"has no {error}" if isinstance(error, KeyError) else "has another shape than documented"
+        what = f"has no {error}" if isinstance(error, KeyError) else "does not have the documented shape"
         failure = MarketoDataError(
             f"a record in Marketo's answer {what}",  # without the value, which may be about a person
             operation=operation,

@@ -78,7 +78,9 @@ def send_with_retries(
         if retry_class == UPSERT and isinstance(error, MarketoError) and error.executed:
             # Only this wait may exceed a minute: the caller sends nothing else for these leads meanwhile.
             pause = max(pause, longest_run - error.elapsed)
-            log.info("%s may have run; it is sent again in %.0f seconds, when it has ended", operation, pause)
+            log.info(
+                "%s may still run in Marketo; it is sent again after its longest time, in %.0f s", operation, pause
+            )
         return pause
 
     try:

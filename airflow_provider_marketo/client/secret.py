@@ -69,4 +69,4 @@ class Secret:
         return self
 
     def __reduce__(self) -> Any:
-        raise TypeError("a secret is not written anywhere")
+        raise TypeError("a secret cannot be serialized")

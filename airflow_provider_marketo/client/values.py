@@ -23,7 +23,7 @@ class FaultError(ValueError):
 
     :param parameter: its place, such as ``input[2].email``.
     :param text: the fault, as the part of a sentence that follows the parameter.
-    :param remedy: how to mend it, as a sentence.
+    :param remedy: how to correct it, as a sentence.
     """
 
     def __init__(self, parameter: str, text: str, remedy: str | None = None) -> None:

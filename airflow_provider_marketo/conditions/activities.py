@@ -30,7 +30,7 @@ log = printable_logger(__name__)
 Record = Mapping[str, Any]
 
 MOST_NAMED = 100
-"""Most activities whose ids an answer lists; it counts all of them."""
+"""Longest list of activity ids in an answer; the answer counts all activities."""
 
 SHOWN = 3
 """Ids that a description lists."""

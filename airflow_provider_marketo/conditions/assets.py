@@ -74,7 +74,7 @@ class AssetPoller(ConditionPoller[AssetCondition]):
         if condition.state != DELETED:
             raise missing(condition.asset_type, condition.asset_id, "asset_id")
         log.warning(
-            "There is no %s: it was deleted before, or it never existed, or the API user does not see it",
+            "There is no %s: it was deleted before, or it never existed, or the API user cannot see it",
             title(condition.asset_type, condition.asset_id),
         )
 

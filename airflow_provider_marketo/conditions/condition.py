@@ -101,6 +101,6 @@ def distinct_batches(items: Iterable[ItemT], size: int) -> Iterator[list[ItemT]]
     Yield the distinct items in their order, a batch at a time.
 
     :param items: the items, perhaps with duplicates.
-    :param size: most items of a batch.
+    :param size: largest number of items of a batch.
     """
     return map(list, batches(list(dict.fromkeys(items)), size))

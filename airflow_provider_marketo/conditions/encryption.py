@@ -47,7 +47,7 @@ def decrypt(kind: str, text: str, secret: Secret) -> Condition:
         facts = json.loads(_cipher(secret).decrypt(text.encode()))
     except InvalidToken:
         raise MarketoAuthError(
-            "the condition was encrypted with another client secret than the connection has here",
+            "the connection's client secret on this host is not the one that encrypted the condition",
             remedy="If workers and triggerers read the connection from different places, make them agree.",
         ) from None
     condition, _ = KINDS[kind]

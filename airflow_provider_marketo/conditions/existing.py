@@ -30,7 +30,7 @@ def existing(client: MarketoClient, asset_type: str, asset_id: int, *, parameter
     try:
         found = find.by_id(client, asset_type, asset_id)
     except MarketoPermissionError as error:
-        log.info("The sensor cannot check that %s exists, and waits without: %s", title(asset_type, asset_id), error)
+        log.info("The sensor waits without a check that %s exists: %s", title(asset_type, asset_id), error)
         return None
     if found is None:
         raise missing(asset_type, asset_id, parameter)
@@ -46,7 +46,7 @@ def missing(asset_type: str, asset_id: int | str, parameter: str) -> MarketoNotF
     :param parameter: the sensor's argument that holds the id.
     """
     return MarketoNotFoundError(
-        f"there is no {title(asset_type, asset_id)}, or the API user does not see it",
+        f"there is no {title(asset_type, asset_id)}, or the API user cannot see it",
         operation=f"{asset_type}.get_by_id",
         parameter=parameter,
         remedy="Take the id from the asset's address in Marketo, such as 1001 from #PG1001A1.",

@@ -22,8 +22,9 @@ Lead = Mapping[str, Any]
 _PARAMETERS = {codes.FIELD_NOT_SEARCHABLE: "lookup_field", codes.UNKNOWN_FIELD: "field"}
 _NOT_SHOWN = frozenset({"cookies"})
 """
-Fields that find leads, but that Marketo does not return: a lead may have several cookies. So each value needs a call of
-its own.
+Fields by which Marketo finds leads, but which it does not return, because a lead may have several cookies.
+
+So each value needs a call of its own.
 """
 
 
@@ -35,7 +36,8 @@ class LeadCondition(Condition):
     :param lookup_field: a searchable field, such as ``email`` or ``id``.
     :param lookup_values: values of that field, as text.
     :param field: REST API name of the field that must have a value; None if the leads only have to exist.
-    :param field_values: the wanted values of the field, as text; ``""`` means no value. Empty for any value.
+    :param field_values: the wanted values of the field, as text; ``""`` stands for no value. Without any, every value
+        will do.
     """
 
     VERSION: ClassVar[int] = 2
@@ -70,7 +72,7 @@ class LeadCondition(Condition):
 
     def describe(self) -> str:
         """Return what the sensor waits for, without a person's data."""
-        condition = f" with a wanted {self.field}" if self.field else ""
+        condition = f" with a wanted value of {self.field}" if self.field else ""
         count = len(self.lookup_values)
         return f"{'a lead' if count == 1 else f'{count} leads'} by {self.lookup_field}{condition}"
 
@@ -154,5 +156,5 @@ def _fits(condition: LeadCondition, lead: Mapping[str, Any]) -> bool:
 
 
 def _folded(value: Any) -> str:
-    """Return a value in the form that Marketo compares: without case, and booleans as in JSON."""
+    """Return a value in the form that Marketo compares: in lower case, with booleans as in JSON."""
     return "" if value is None else str(value).strip().lower()

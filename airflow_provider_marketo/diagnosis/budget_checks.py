@@ -109,7 +109,7 @@ def _timeouts(settings: ConnectionSettings, tasks: Sequence[DagTask]) -> Iterato
             else:
                 yield error(
                     task.name,
-                    f"has {said}, and what it exports takes about {counted(days, 'day')}: Airflow ends it before",
+                    f"has {said}, but its exports take about {counted(days, 'day')}: Airflow ends the task before then",
                     f"Remove {name}, or raise daily_export_mb.",
                 )
 

@@ -126,7 +126,7 @@ def check_clock(setup: Setup) -> Iterator[Finding]:
         else:
             yield error(
                 settings.conn_id,
-                f"{said}: spans that end now miss rows or ask for the future",
+                f"{said}: a span that ends now misses rows, or goes into the future",
                 "Let the host's time service (NTP) set the clock, on every worker.",
             )
 

@@ -108,6 +108,6 @@ def _unserved_queues(setup: Setup, queues: Mapping[str, set[str]]) -> Iterator[F
         tasks = listed([task.name for task in setup.tasks if task.queue == queue], "task")
         yield error(
             queue,
-            f"no worker of Celery answers that takes this queue, and it has {tasks}, which will wait for ever",
+            f"no Celery worker that takes this queue answers, and the queue has {tasks}, which will wait for ever",
             f"Start one (airflow celery worker -q {queue}), or correct queue= in the DAG.",
         )

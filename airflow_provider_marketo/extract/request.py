@@ -32,7 +32,7 @@ CHANGED, ALL = "changed", "all"
 """The programs whose members are read: those with a change of a membership in the span, or all."""
 
 MOST_WINDOWS = 20_000
-"""Most windows of an extract: two years by the hour. Each window is a job of a minute or more."""
+"""Largest number of windows of an extract: two years by the hour. Each window is a job of a minute or more."""
 
 CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends at most this long after Marketo's time is not cut: clocks differ, and an export takes longer."""

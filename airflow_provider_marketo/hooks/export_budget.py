@@ -198,7 +198,7 @@ class NoBudget(_Account):
         try:
             self._change(edit)
         except (OSError, MarketoError) as error:
-            log.warning("The %d bytes of this export are missing in %s: %s", size, self.name, error)
+            log.warning("The %d bytes of this export could not be added to the Variable %s: %s", size, self.name, error)
 
     def outlook(self, slices: Sequence[Slice]) -> str | None:
         """Return nothing: the task takes what it needs."""

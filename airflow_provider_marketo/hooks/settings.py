@@ -244,9 +244,7 @@ class FieldReader:
         if not conn_type or conn_type == expected:
             return
         if conn_type.strip().lower() == expected:
-            raise self.refused(
-                "conn_type", f"is {conn_type!r}", f"Write it as {expected}, which is what Airflow knows."
-            )
+            raise self.refused("conn_type", f"is {conn_type!r}", f"Write it exactly as {expected}.")
         raise self.refused(
             "conn_type",
             f"is {conn_type!r}, and its password is not meant for {system}",
@@ -277,7 +275,7 @@ class FieldReader:
         """
         problem = _read_copied(value)
         if problem:
-            raise self.refused(name, problem, "Enter it again, without what surrounds it.")
+            raise self.refused(name, problem, "Enter it again, without other characters before or after it.")
 
     def warn_of_misspelt(self, known: Collection[str]) -> None:
         """Warn of extras that are not read and are spelt almost like one that is."""
@@ -345,7 +343,7 @@ def _read_copied(value: Secret) -> str:
         return f"{' and '.join(ends)} with a blank or a line break"
     if not value.reveal().isprintable():
         return "has a character that cannot be shown"
-    return "stands in quotation marks" if {part for _, part in parts} in ({'"'}, {"'"}, {"`"}) else ""
+    return "is in quotation marks" if {part for _, part in parts} in ({'"'}, {"'"}, {"`"}) else ""
 
 
 def _read_text(value: Any) -> tuple[str | None, str]:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 CALLS_PER_CHUNK = 20
-"""Calls in a chunk, all of which a try repeats after a kill. A chunk whose calls must not run twice holds one call."""
+"""Calls in a chunk, which a try repeats whole after a kill. If calls must not run twice, a chunk holds one call."""
 
 _NAMES_OF_PEOPLE = ("email", "emailaddress", "externalid", "sfdccontactid", "sfdcleadid")
 _KEY = "marketo_import"
@@ -85,10 +85,10 @@ class Beginning:
 
     def resume(self, request: ImportRequest, *, resumed: bool) -> StagedImport | None:
         """
-        Return the import that an earlier try, or this try before its deferral, has staged, without reading the input.
+        Return the staged import of an earlier try, or of this try before its deferral; do not read the input.
 
-        :param request: the present request. If a row was sent already, only its destination and its policies count.
-        :param resumed: whether this is the same try after a deferral: templates may render to something else by now.
+        :param request: the present request. Once a row was sent, only the request's destination and policies count.
+        :param resumed: whether this is the same try after a deferral. Its templates may render differently by now.
         :return: None if nothing is staged for this destination.
         :raises MarketoDataError: an earlier try has sent some of its rows, and the staged files are gone.
         """
@@ -100,7 +100,7 @@ class Beginning:
         if progress.fingerprint != self._fingerprint(request):
             batches = [chunk.batch_id for chunk in progress.chunks.values() if chunk.batch_id]
             log.warning(
-                "The task's destination has changed since its last try: the rows that it staged are dropped%s",
+                "The task's destination has changed since its last try: the rows that this try staged are dropped%s",
                 f". Its imports {batches} continue: Marketo cannot cancel them" if batches else "",
             )
             return None
@@ -157,7 +157,7 @@ class Beginning:
         return self._staged(plan, ImportProgress(self._fingerprint(request), plan=sha256, host=host()))
 
     def previous_result(self, request: ImportRequest) -> ImportOutcome | None:
-        """Return the end of the import, if an earlier try came that far and was killed during its cleanup."""
+        """Return the outcome of the import, if an earlier try reached it and was killed during its cleanup."""
         progress = self._store.load()
         if progress is None or not progress.result or progress.fingerprint != self._fingerprint(request):
             return None
@@ -243,7 +243,7 @@ def deadline_of(staged: StagedImport, timeout: timedelta, *, resumed: bool) -> d
 
     :param staged: the staged import; its progress keeps the deadline.
     :param timeout: how long a try waits.
-    :param resumed: whether this is the same try after a deferral, whose deadline stays. Another try gets a new one.
+    :param resumed: whether this is the same try after a deferral. It keeps its deadline; another try gets a new one.
     """
     progress = staged.keeper.progress
     if not resumed or not progress.deadline:

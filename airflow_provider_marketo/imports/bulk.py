@@ -201,7 +201,7 @@ class BulkImport:
             # Marketo counts the good rows: the outcome of rows that it neither imported nor refused is unknown.
             unknown = max(unknown, chunk.rows - job.processed - rejected)
         if unknown and self._staged.state(chunk).reopened and self._staged.request.on_lost_upload == RESEND:
-            log.warning("Import %d: Marketo does not tell what became of its rows, which are sent again", job.batch_id)
+            log.warning("Import %d: Marketo does not say whether it took the rows. They are sent again", job.batch_id)
             self._again(chunk)
             return
         left = chunk.rows - rejected - unknown

@@ -31,7 +31,7 @@ def check_list(client: MarketoClient, list_id: int) -> None:
     """
     if not _found(client, "static_list_membership.get_list_by_id", listId=list_id):
         raise MarketoInvalidRequestError(
-            f"there is no static list {list_id}, or this API user does not see it",
+            f"there is no static list {list_id}, or this API user cannot see it",
             parameter="list_id",
             remedy="The id is the number after ST in the list's address.",
         )
@@ -41,12 +41,12 @@ def check_partition(client: MarketoClient, name: str) -> None:
     """
     Check that a lead partition exists (``leads.get_partitions``). Otherwise Marketo would refuse every row.
 
-    :raises MarketoInvalidRequestError: there is no such partition, or the API user does not reach it.
+    :raises MarketoInvalidRequestError: there is no such partition, or the API user has no access to it.
     """
     known = PARTITIONS.read(client.paginate)
     if name not in known:
         raise MarketoInvalidRequestError(
-            f"there is no lead partition {name!r}, or this API user does not see it",
+            f"there is no lead partition {name!r}, or this API user cannot see it",
             parameter="partition_name",
             remedy=PARTITIONS.nearest(name, known),
         )
@@ -63,13 +63,13 @@ def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] 
         found = _found(client, "programs.get_by_id", id=program_id)
         if not found:
             raise MarketoInvalidRequestError(
-                f"there is no program {program_id}, or this API user does not see it",
+                f"there is no program {program_id}, or this API user cannot see it",
                 parameter="program_id",
                 remedy="The id is the number after PG, ME or NP in the program's address.",
             )
         channels = _found(client, "channels.get_by_name", name=found[0].get("channel"))
     except MarketoPermissionError as error:
-        log.warning("Whether program %s exists and has the status cannot be checked: %s", program_id, error)
+        log.warning("Could not check whether program %s exists and has the status: %s", program_id, error)
         return None
     if not channels:
         return None

@@ -65,7 +65,7 @@ def creation_dates(
                     if (dates := found.get(each)) is not None:
                         dates.append(date)
         except (MarketoInvalidRequestError, MarketoPermissionError) as error:
-            log.warning("Whether an earlier call created these records cannot be read: %s", error)
+            log.warning("Could not read from Marketo whether an earlier call created these records: %s", error)
             found.update((keys[at], None) for at in part)
     return CreationDates([_whole(found[one]) for one in keys], calls)
 

@@ -34,7 +34,7 @@ class Field:
 
     :param name: REST API name.
     :param type: Marketo's data type, in lower case.
-    :param length: most characters, or bytes for type ``text``; None if Marketo names no limit.
+    :param length: largest number of characters, or bytes for type ``text``; None if Marketo names no limit.
     :param display: the name that marketers see.
     :param writable: whether the API may change it.
     :param allowed: the only values that the field takes; None if it takes any.
@@ -167,7 +167,7 @@ def header(
     _check_names(targets, described, key)
     alike = sorted({name for name in targets if [other.lower() for other in targets].count(name.lower()) > 1})
     if alike:
-        log.warning("%s differ only by case: each is written to the field of exactly its name", ", ".join(alike))
+        log.warning("%s differ only by case: each is written to the field that has exactly this name", ", ".join(alike))
     places = {target: columns.index(name) for name, target in mapping.items()}
     ordered = [*key, *(name for name in targets if name not in key)]
     return [(places.get(name), described.fields.get(name, Field(name))) for name in ordered]

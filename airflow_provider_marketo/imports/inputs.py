@@ -27,7 +27,8 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
     given = {name: arguments[name] for name in WAYS if arguments.get(name) is not None}
     if len(given) != 1:
         raise MarketoInvalidRequestError(
-            f"rows come from exactly one place, and {' and '.join(given) or 'none'} is given",
+            f"rows must come from exactly one argument, and {' and '.join(given) or 'no such argument'} "
+            f"{'are' if given else 'is'} given",
             parameter=next(iter(given), "source"),
         )
     ((way, value),) = given.items()
@@ -35,7 +36,9 @@ def open_rows(arguments: Mapping[str, Any]) -> Rows:
         return from_records(value() if callable(value) else value)
     if way == "lead_ids":
         if arguments.get("lookup_field") is not None:
-            raise MarketoInvalidRequestError("lookup_field goes with rows, not with lead_ids", parameter="lookup_field")
+            raise MarketoInvalidRequestError(
+                "lookup_field cannot be used with lead_ids, only with rows", parameter="lookup_field"
+            )
         return from_records({LEAD_ID: lead_id} for lead_id in value)
     columns = arguments.get("columns")
     wanted = frozenset(columns) if columns is not None else None

@@ -46,7 +46,7 @@ class ListMirror:
         """
         Refuse to remove too many members.
 
-        :param max_removals: most leads to remove, or a share of the list if it is below one.
+        :param max_removals: largest number of leads to remove, or a share of the list if it is below one.
         :raises MarketoInvalidRequestError: more leads would be removed; nothing was changed.
         """
         allowed = max_removals if max_removals >= 1 or max_removals == 0 else max_removals * len(self.members)

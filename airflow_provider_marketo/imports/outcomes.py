@@ -72,7 +72,7 @@ def outcomes_of(stage: Stage, batch: Sequence[int], entries: Sequence[Any]) -> d
 
 def judge(outcome: Outcome, created: Sequence[datetime] | None, sent_since: datetime) -> Outcome:
     """
-    Say whether a record that exists already was created by an earlier sending of the same row.
+    Decide the outcome of a row whose record exists: an earlier sending of the same row may have created the record.
 
     :param outcome: what Marketo says to the repeated call: the record exists.
     :param created: when the records of this key were created; None if it cannot be read, empty if no record was found.
@@ -80,7 +80,7 @@ def judge(outcome: Outcome, created: Sequence[datetime] | None, sent_since: date
     """
     if not created:
         why = "cannot be read" if created is None else "it was not found by its key"
-        return Outcome.unknown(f"a repeated call says that the record exists, and when it was created {why}")
+        return Outcome.unknown(f"a repeated call says that the record exists, and its time of creation {why}")
     since = sent_since.replace(microsecond=0)  # Marketo's dates have no fractions
     return Outcome("accepted", "created") if min(created) >= since else outcome
 

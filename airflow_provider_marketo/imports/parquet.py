@@ -25,7 +25,7 @@ _BYTES = 256 << 20
 """Bytes of a column that are in memory at a time."""
 
 LARGEST = 256 << 20
-"""Most bytes of one column in the rows of one call. A packed file of some kilobytes may hold a terabyte."""
+"""Largest size of one column in the rows of one call, in bytes. A compressed file of kilobytes may hold a terabyte."""
 
 _MOST_UNPACKED = {"UNCOMPRESSED": 1, "SNAPPY": 24}
 """The largest factor by which unpacking may enlarge a column. Other packings have no useful limit."""

@@ -82,13 +82,13 @@ class ImportRequest(Serializable):
         self._check_target(self.target)
         if self.dedupe_by == "idField" and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
-                "dedupe_by='idField' goes with action='updateOnly' only: Marketo assigns ids",
+                "dedupe_by='idField' needs action='updateOnly', because Marketo assigns the ids of new records",
                 parameter="dedupe_by",
             )
         assigns_ids = self.transport == SYNC and not self.target.finds_leads
         if self.lookup_field == "id" and assigns_ids and self.action != "updateOnly":
             raise MarketoInvalidRequestError(
-                "lookup_field='id' goes with action='updateOnly' only: Marketo assigns ids",
+                "lookup_field='id' needs action='updateOnly', because Marketo assigns the ids of new records",
                 parameter="action",
             )
 
@@ -100,12 +100,12 @@ class ImportRequest(Serializable):
                 )
         if self.custom_object is not None and "custom_object" not in where.needs:
             raise MarketoInvalidRequestError(
-                "custom_object belongs to object_type='custom_objects'", parameter="custom_object"
+                "custom_object needs object_type='custom_objects'", parameter="custom_object"
             )
         for parameter in where.refuses:
             if getattr(self, parameter) is not None:
                 raise MarketoInvalidRequestError(
-                    f"{parameter} does not go with object_type={self.object_type!r}", parameter=parameter
+                    f"{parameter} cannot be used with object_type={self.object_type!r}", parameter=parameter
                 )
 
     @classmethod

@@ -28,10 +28,10 @@ BATCH_ROWS = 2_000
 """Rows that are in memory at a time."""
 
 BATCH_BYTES = 64 << 20
-"""Bytes of lines after which a batch ends early: a packed file of a megabyte may hold gigabytes."""
+"""Bytes of lines after which a batch ends early: a compressed file of a megabyte may hold gigabytes."""
 
 LONGEST_CELL = 64 << 20
-"""Most bytes of a cell; Python's csv module takes 128 KB. A cell too long for Marketo is a reject, not a crash."""
+"""Longest cell, in bytes; Python's csv module takes 128 KB. A cell too long for Marketo is a reject, not a crash."""
 
 _TOO_LONG = f"the line is longer than {LONGEST_CELL >> 20} MB"
 _ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -391,7 +391,7 @@ class _Counted(Generic[Line]):
 
 
 def _lines(text: IO[str]) -> Iterator[str]:
-    """Yield lines of a bounded length: a packed file of a megabyte may hold a line that fills the memory."""
+    """Yield lines of a bounded length: a compressed file of a megabyte may hold a line that fills the memory."""
     for line in iter(partial(text.readline, LONGEST_CELL + 1), ""):
         if len(line) > LONGEST_CELL:
             raise csv.Error(_TOO_LONG)
@@ -399,7 +399,7 @@ def _lines(text: IO[str]) -> Iterator[str]:
 
 
 def _ragged(path: Any, packed: bool, delimiter: str, width: int) -> MarketoInvalidRequestError:
-    """Return the error for a row with another number of cells than the header; find its line by reading again."""
+    """Return the error for a row that has more or fewer cells than the header; find its line by reading again."""
     with _opened(path, packed) as file:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
         reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)

@@ -178,7 +178,7 @@ class StagedImport:
         data = self._staging.read(name)
         if data is None or plans.digest(data) != chunk.given:
             log.warning(
-                "%s is %s: the tables of rejects and warnings have the values of %s as Marketo was sent them",
+                "%s is %s: for %s, the tables of rejects and warnings have the values that were sent to Marketo",
                 self._staging.path(name),
                 "gone" if data is None else "damaged",
                 counted(len(lines), "row"),

@@ -96,7 +96,7 @@ class Target:
     :param refuses: arguments of an import that may not be given.
     :param read: operation that finds records by their key; empty if the stages create no records.
     :param required: fields that every record needs besides its key.
-    :param finds_leads: whether leads may be named by another field than their id.
+    :param finds_leads: whether rows may name leads by a field other than the id.
     :param needs_known_leads: whether Marketo refuses a whole call because of one lead that it does not have.
     """
 

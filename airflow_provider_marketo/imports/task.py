@@ -95,7 +95,7 @@ class ImportWork(Work):
         return open_rows(self.arguments)
 
     def choose(self, rows: Rows) -> tuple[ImportRequest, Rows]:
-        """Decide how these rows are sent. Leads that are named by another field than their id are looked up."""
+        """Decide how these rows are sent. Leads that rows name by a field other than the id are looked up."""
         request = self._request
         lookup_field = request.looked_up
         named_by = lookup_field or LEAD_ID

@@ -165,7 +165,7 @@ class AssetCatalogue:
             raise damaged(place, "it is missing or empty", remedy)
         *rows, last = (parse(line, dict, place=place, remedy=remedy) for line in data.splitlines())
         if last != {_COUNT: len(rows)}:
-            raise damaged(place, f"it ends after {counted(len(rows), 'row')} without their number", remedy)
+            raise damaged(place, f"its last line does not say that it has {counted(len(rows), 'row')}", remedy)
         try:
             return {(row["assetType"], row["id"]): row for row in rows}
         except (KeyError, TypeError) as error:

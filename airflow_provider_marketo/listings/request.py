@@ -165,7 +165,7 @@ class ListingRequest(Serializable):
         for name in needed:
             if not self.keys.get(name) and name not in self.keys_in and not surplus:
                 raise MarketoInvalidRequestError(
-                    f"Marketo lists no {name}, it only looks them up by {LISTINGS[name].looked_up_by}",
+                    f"Marketo does not list {name}: it only looks them up by {LISTINGS[name].looked_up_by}",
                     parameter="keys",
                     remedy=f"Give keys={{{name!r}: [...]}}.",
                 )

@@ -97,11 +97,11 @@ def _make(
         found = look()
         if found is None:
             raise MarketoTransientError(
-                f"{sending.what} has made nothing that can be found by its name yet: {error.message}",
+                f"the asset of {sending.what} cannot be found by its name yet, and the reply was lost: {error.message}",
                 operation=sending.operation,
                 code=error.code,
                 request_id=error.request_id,
-                remedy="The next try looks for it again before it makes it.",
+                remedy="The next try looks for the asset again, and makes it only if it is still missing.",
                 executed=True,
             ) from error
         log.info("Marketo's reply to %s was lost, but the asset exists", sending.what)
@@ -109,7 +109,7 @@ def _make(
     made = answered[0] if answered else look()
     if made is None:
         raise MarketoTransientError(
-            f"{sending.what} was made, but cannot be found by its name yet", operation=sending.operation
+            f"the asset of {sending.what} was made, but cannot be found by its name yet", operation=sending.operation
         )
     return CreatedAsset(made, ours=True)
 
@@ -117,7 +117,7 @@ def _make(
 def _id_of(record: Any) -> Any:
     """Return the id of the asset that Marketo has made. Without an id, the caller looks for the asset by its name."""
     if not isinstance(record, Mapping) or record.get("id") is None:
-        raise MarketoDataError("Marketo does not name the asset that it has made", executed=True)
+        raise MarketoDataError("Marketo's reply does not have the id of the asset that it made", executed=True)
     return record["id"]
 
 

@@ -22,7 +22,7 @@ _DEEPEST = 20
 """Levels of folders in which the nearest names are searched."""
 
 _MOST_NAMES = 2_000
-"""Most names among which the nearest names are searched: ten calls at most."""
+"""Largest number of names among which the nearest names are searched: ten calls at most."""
 
 
 def by_id(client: MarketoClient, asset_type: str, asset_id: int | str, **version: Any) -> Record | None:

@@ -87,7 +87,7 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
         len(asked),
         home["type"].lower(),
         find.shown(place),
-        ", ".join(map(repr, changed)) or "all have their values",
+        ", ".join(map(repr, changed)) or "all have these values already",
     )
     return {"folder": home, "tokens": len(asked), "changed": changed}
 

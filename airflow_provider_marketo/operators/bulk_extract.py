@@ -97,8 +97,8 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
     :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
         data interval, or of the span without one. DAGs that are scheduled by the plain asset do not start for such
         events.
-    :param max_calls: most calls that a try may make.
-    :param daily_export_mb: *experimental*: most megabytes that all runs, tries and mapped tasks of the DAG export in
+    :param max_calls: largest number of calls that a try may make.
+    :param daily_export_mb: *experimental*: megabytes that all runs, tries and mapped tasks of the DAG may export in
         bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. The task leaves
         the connection's ``export_reserve_mb`` to other work, and what DAGs without a budget are likely to need.
     :param marketo_conn_id: id of the connection.

@@ -200,7 +200,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
         self._check_input()
 
     def _check_input(self) -> None:
-        """Refuse a missing input, and arguments that do not go with it: at parsing, and again after rendering."""
+        """Refuse a missing input, and arguments that it does not take: at parsing, and again after rendering."""
         rows = [name for name in ("source", "sql", "records") if getattr(self, name) is not None]
         if not rows and not is_filled_in_later(self.lead_ids) and self.argument("lead_ids") is None:
             raise MarketoInvalidRequestError(
@@ -210,10 +210,10 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
             )
         for name in ("lookup_field", "columns", "constants", "once_by"):  # default_args may have folders for all tasks
             if not rows and getattr(self, name) is not None:
-                raise MarketoInvalidRequestError(f"{name} goes with rows, not with lead_ids", parameter=name)
+                raise MarketoInvalidRequestError(f"{name} cannot be used with lead_ids, only with rows", parameter=name)
         if self.once_for is not None and self.once_by is None:
             raise MarketoInvalidRequestError(
-                "once_for goes with once_by, whose memory it ends, and once_by was not given",
+                "once_for says how long once_by remembers, and once_by was not given",
                 parameter="once_for",
                 remedy="Name the columns that identify what was sent before: once_by=['email'].",
             )

@@ -23,7 +23,7 @@ def _warehouse(parameter: str, value: Any) -> dict[str, Any] | None:
     found: dict[str, Any] | None = mapping()(parameter, value)
     if found is not None and (not found.get("sql_conn_id") or found.keys() - {"sql_conn_id", "schema", "output_path"}):
         raise MarketoInvalidRequestError(
-            f"{parameter} needs sql_conn_id, and takes schema and output_path beside it",
+            f"{parameter} needs sql_conn_id, and may also have schema and output_path",
             parameter=parameter,
             remedy=f'Write {parameter}={{"sql_conn_id": "wh", "schema": "marketo"}}.',
         )

@@ -65,8 +65,8 @@ def records(parameter: str, value: Any) -> Any:
     raise MarketoInvalidRequestError(
         f"{parameter} is {named_type(value)}, not a list of records",
         parameter=parameter,
-        remedy="Give a list of mappings, or a function that returns one. Records are neither a template nor an XCom:"
-        " leads have no place there. Write them to a file and give it as source.",
+        remedy="Give a list of mappings, or a function that returns one. Records cannot come from a template or an"
+        " XCom, because Airflow stores and shows these: write such records to a file, and give it as source.",
     )
 
 
@@ -79,7 +79,7 @@ def placeholders(parameter: str, value: Any) -> Any:
     """
     if isinstance(value, (Set, bytes, bytearray)):
         raise MarketoInvalidRequestError(
-            f"{parameter} is {named_type(value)}, and placeholders are filled in order",
+            f"{parameter} is {named_type(value)}, which cannot fill placeholders in their order",
             parameter=parameter,
             remedy="Give a list, a tuple or a mapping.",
         )
@@ -164,7 +164,7 @@ class MarketoImportOperator(AsksPerson, MarketoJobOperator):
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     """
 

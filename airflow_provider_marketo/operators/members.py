@@ -80,7 +80,7 @@ class MarketoListMembersOperator(MarketoImportOperator):
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
         and warnings; for ``mirror`` also ``members_before`` and ``removed``; never rows.
@@ -221,7 +221,7 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
         and warnings; never rows.

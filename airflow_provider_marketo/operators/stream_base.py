@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.work import Work
 
 MOST_PARTITIONS = 1000
-"""Most partitions that one asset event names; it names the latest. A first run may read years of hours."""
+"""Largest number of partitions that one asset event names; it names the latest. A first run may read years of hours."""
 
 
 class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
@@ -56,7 +56,7 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     :param on_gap: what to do when Marketo no longer has the next records: ``fail``, or ``skip`` to the oldest that it
         has.
     :param on_quota_exhausted: ``defer`` until the quota's reset and read the range again, or ``fail`` at once.
-    :param max_empty_pages: most pages in a row without a record, before the task fails.
+    :param max_empty_pages: largest number of pages in a row without a record; with more, the task fails.
     :param partition_events: give the asset events of the outlets partition keys (Airflow 3.3): the start of the run's
         data interval, or of its range without one, and the starts of earlier intervals that the run has caught up
         with. DAGs that are scheduled by the plain asset do not start for such events.

@@ -57,7 +57,7 @@ class MarketoSyncOperator(MarketoImportOperator):
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, and for leads
         ``createDuplicate``, which is never sent twice.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
-    :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
+    :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which needs
         ``updateOnly``.
     :param partition_name: name of a lead partition.
     :param custom_object: API name of the type, for ``custom_objects``.
@@ -83,7 +83,7 @@ class MarketoSyncOperator(MarketoImportOperator):
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
         and warnings; never rows.
@@ -220,7 +220,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
         and warnings; never rows.

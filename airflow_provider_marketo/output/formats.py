@@ -44,8 +44,8 @@ class OutputFormat:
     :param name: the name that authors write, and the extension of the files.
     :param transform: makes the writer of an export file's rows, given the rules, the keys seen before, and how to open
         a file.
-    :param write: writes records to an open file, given the kinds of their columns by name; returns their number. Kinds
-        are those of :mod:`~airflow_provider_marketo.client.tabular.schema`.
+    :param write: writes records to an open file, given the kinds of their columns by name; returns the number of
+        records. Kinds are those of :mod:`~airflow_provider_marketo.client.tabular.schema`.
     :param attributes: the default form of activities' attributes.
     :param attribute_forms: the forms that the format can hold.
     :param typed: whether columns have types, which come from Marketo.

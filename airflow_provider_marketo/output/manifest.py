@@ -46,7 +46,7 @@ SCHEMA_VERSION = 1
 """It grows when a member changes its meaning or is removed. New members do not change it: readers skip them."""
 
 MOST_LISTED = 100
-"""Most files, windows or columns that a task's result lists, because the result goes through Airflow's database."""
+"""Longest list of files, windows or columns in a task's result, because the result goes through Airflow's database."""
 
 _LISTS = ("files", "windows", "columns", "datasets")
 

@@ -29,7 +29,7 @@ def refuse_other_place(url: str, parameter: str) -> None:
         raise MarketoInvalidRequestError(
             f"{parameter}={printable(repr(url))} {found}",
             parameter=parameter,
-            remedy="Give the folder another name: libraries would use another folder.",
+            remedy="Give the folder another name: with this one, libraries would use a different folder.",
         )
 
 
@@ -54,7 +54,7 @@ def outside(name: str) -> MarketoInvalidRequestError:
     return MarketoInvalidRequestError(
         f"{printable(repr(name))} is not the name of a file in the output folder",
         parameter="output_path",
-        remedy="Names have no empty first part, no part that is . or .. , and no link in them that leads elsewhere.",
+        remedy="A name must be relative, without a part that is . or .. , or that is a link out of the folder.",
     )
 
 

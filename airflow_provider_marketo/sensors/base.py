@@ -186,11 +186,9 @@ class MarketoSensor(ConnectedSensor):
     def _wait_until(self, context: Context, deadline: datetime) -> NoReturn:
         condition = self.condition(context)
         if datetime.now(timezone.utc) >= deadline:
-            raise AirflowSensorTimeout(
-                f"Waited {duration(self.timeout)} for {condition.describe()}, which did not come true."
-            )
+            raise AirflowSensorTimeout(f"Waited {duration(self.timeout)} for {condition.describe()} without success.")
         log.info(
-            "Waiting in the triggerer for %s: until %s, with a poll every %g seconds",
+            "Waiting in the triggerer for %s: until %s, polling every %g seconds",
             condition.describe(),
             deadline.isoformat(timespec="seconds"),
             self.poke_interval,

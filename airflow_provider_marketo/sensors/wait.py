@@ -53,7 +53,7 @@ class SensorWait:
         try:
             self._poller(condition).check(condition)
         except (MarketoQuotaExhaustedError, MarketoThrottledError, MarketoTransientError) as error:
-            log.warning("Marketo could not say whether %s makes sense: %s", condition.describe(), error)
+            log.warning("Could not check in Marketo whether %s can come true: %s", condition.describe(), error)
 
     def look(self, condition: Condition) -> Mapping[str, Any] | None:
         """
@@ -111,7 +111,7 @@ class SensorWait:
             return None
 
     def has_new_secret(self, event: Mapping[str, Any]) -> bool:
-        """Whether the deferred condition was encrypted with another client secret than the connection has now."""
+        """Whether the connection's client secret has changed since the deferred condition was encrypted."""
         try:
             decrypt(event["kind"], event["condition"], self._secret)
         except MarketoAuthError:

@@ -59,7 +59,7 @@ def read_body(operation: Operation, headers: Mapping[str, str], content: bytes, 
     Decode a body.
 
     :param as_query: whether this is a query sent as POST: a form or, for compound keys, JSON.
-    :raises ApiError: 612 for another content type than the operation takes, 609 for bad JSON, 613 for bad parts.
+    :raises ApiError: 612 for a content type that the operation does not take, 609 for bad JSON, 613 for bad parts.
     """
     if not content:
         return Body()

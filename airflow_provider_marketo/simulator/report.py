@@ -23,8 +23,8 @@ class Report:
     :param rejected: failed calls by error code; ``HTTP 414`` and the like at the HTTP level.
     :param skipped: records skipped inside successful calls, by code.
     :param faults: calls that met an injected fault, by operation.
-    :param peak_concurrency: the most calls at once.
-    :param peak_window: the most calls in a rate window.
+    :param peak_concurrency: largest number of calls at once.
+    :param peak_window: largest number of calls in a rate window.
     :param bytes_downloaded: bytes of export files that were sent.
     :param violations: requests that a careful client does not send, whether or not Marketo accepts them.
     """

@@ -37,7 +37,7 @@ log = printable_logger(__name__)
 
 IDS_PER_CALL = 300
 FIELDS_PER_PASS = 100
-"""Most fields of a cursor: their names go into the URL, and Marketo takes URLs of up to 8 KB."""
+"""Largest number of fields of a cursor: their names go into the URL, and Marketo takes URLs of up to 8 KB."""
 
 _NEVER_CHANGED = frozenset({"id", "createdAt", "updatedAt"})
 

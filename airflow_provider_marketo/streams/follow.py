@@ -82,7 +82,7 @@ class FeedFollower:
                 if not refuses_page(error):
                     raise
                 log.warning(
-                    "Marketo no longer accepts a place in the feed; reading from its time, %s. %s", since, error
+                    "Marketo no longer accepts a paging token; reading the feed again from %s. %s", since, error
                 )
         else:
             since = self._since

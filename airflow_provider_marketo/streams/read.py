@@ -1,4 +1,4 @@
-"""Read the pages of a feed, with several cursors at a time, up to an end."""
+"""Read the pages of a feed up to a given time, with several cursors at once."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ Record = Mapping[str, Any]
 
 BATCH = 300
 DISORDER = timedelta(days=1)
-"""How far a feed may stray from the order of dates. A page whose rows all lie further after the end is the last."""
+"""
+How far a feed may stray from the order of dates.
+
+Reading stops at a page whose rows are all later than the end by more than this.
+"""
 
 _TOO_EMPTY = "Nothing was published. Raise max_empty_pages, or follow the stream in shorter ranges."
 MAX_EMPTY_PAGES, LOGGED_EMPTY_PAGES = 1000, 50
@@ -42,8 +46,8 @@ class FeedReader:
     :param end: first moment that is not wanted.
     :param stored: for each pass, the token that an earlier run has stored. A token that Marketo no longer accepts is
         replaced by ``start``.
-    :param max_empty_pages: most empty pages in a row. Marketo scans in blocks and sends pages without a record, and
-        many of them where the filter fits few records.
+    :param max_empty_pages: largest number of empty pages in a row. Marketo scans in blocks and sends pages without a
+        record: many of them if the filter fits few records.
     :ivar calls: pages that were asked for.
     :ivar resume: for each pass, the token of the first page that may hold something from ``end`` on.
     """
@@ -95,7 +99,9 @@ class FeedReader:
             except MarketoInvalidRequestError as error:
                 if not refuses_page(error):
                     raise
-                log.warning("Marketo no longer accepts the stored place in the feed; reading by its time. %s", error)
+                log.warning(
+                    "Marketo no longer accepts the stored paging token; reading from the range's start. %s", error
+                )
         return self._call(one, self.start), self.start
 
     def _call(self, one: Pass, page: str) -> Reply:
@@ -115,7 +121,10 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
     except MarketoInvalidRequestError as error:
         if "listId" in one.parameters and "limit" in error.message.lower():
             error.parameter = "list_id"
-            error.remedy = "Feeds are filtered by lists below 10,000 members: take a smaller list, or omit list_id."
+            error.remedy = (
+                "Marketo filters a feed only by a list with fewer than 10,000 members: take a smaller list,"
+                " or omit list_id."
+            )
         raise
     if not all(isinstance(record, Mapping) for record in reply.records):
         raise MarketoDataError(
@@ -142,7 +151,7 @@ def check_empty(empty: int, most: int, one: Pass, operation: str, remedy: str) -
     :raises MarketoDataError: there are more.
     """
     if empty and empty % LOGGED_EMPTY_PAGES == 0:
-        log.info("%d pages without a record in a row, of at most %d (%s)", empty, most, one.name)
+        log.info("%d pages in a row without a record; at most %d are allowed (%s)", empty, most, one.name)
     if empty > most:
         raise MarketoDataError(
             f"Marketo sent {empty} pages without a record and promises more ({one.name})",

@@ -104,7 +104,7 @@ class StreamRequest(ExtractRequest):
             )
         if self.object_type == LEAD_CHANGES and not self.changed_fields:
             raise MarketoInvalidRequestError(
-                "Marketo wants to know which fields' changes to list",
+                "Marketo lists changes only of named fields, and none is named",
                 parameter="fields",
                 remedy="Give a list of REST API names.",
             )

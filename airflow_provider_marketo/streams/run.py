@@ -95,7 +95,7 @@ class StreamRun:
     :param context: the running task's context.
     :param hash_key: key for hashed fields.
     :param parallel: calls in flight at a time.
-    :param max_empty_pages: most empty pages in a row.
+    :param max_empty_pages: largest number of empty pages in a row.
     :param on_gap: ``fail`` or ``skip`` when Marketo no longer has the next records.
     """
 
@@ -240,7 +240,9 @@ class StreamRun:
         here = datetime.now(timezone.utc)
         now = reply.date or here
         if abs(now - here) > SKEW:
-            log.warning("This host's clock says %s and Marketo's %s; Marketo's counts", iso(here), iso(now))
+            log.warning(
+                "This host's clock says %s, and Marketo's %s. The task uses Marketo's time", iso(here), iso(now)
+            )
         return str(reply.next_page_token), now.replace(microsecond=0)
 
     def _oldest(self, plan: ExtractPlan, now: datetime) -> datetime:

@@ -61,7 +61,7 @@ class Handover:
     The batches of a watcher, one at a time.
 
     :param state: the watcher's state; the caller writes it down after every call.
-    :param batch_size: most activities in a batch.
+    :param batch_size: largest number of activities in a batch.
     :param overlap: how late Marketo may show an activity. Activities that it shows later are lost.
     """
 
@@ -131,7 +131,7 @@ class JournalHandover(Handover):
     The batches of a journal's watcher. The journal shows each activity once, even if late, but may repeat it.
 
     :param state: the watcher's state; the caller writes it down after every call.
-    :param batch_size: most activities in a batch.
+    :param batch_size: largest number of activities in a batch.
     :param journal: the journal.
     """
 

@@ -294,7 +294,7 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                 check(f"tables[{table!r}][{option!r}]", value)
         if table in get_args(LookedUpObject) and not given.get("keys"):
             raise MarketoInvalidRequestError(
-                f"Marketo lists no {table}, it only looks them up by keys",
+                f"Marketo does not list {table}: it only looks them up by keys",
                 parameter="tables",
                 remedy=f"Give tables={{{table!r}: {{'keys': [...]}}}}, or {FOUND!r} for those that the tables have.",
             )

@@ -42,10 +42,10 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
     :param history: also keep the versions of rows in ``<table>_history``, with ``_valid_from`` and ``_valid_to``. A
         load that is older than the table is refused then.
     :param on_delete: ``mark`` deleted leads, or ``erase`` them: then only ids and the mark remain, in every table.
-    :param max_deletes: most rows that a full list may mark; a number below 1 is a share of the live rows, but at least
-        ten rows. If the list would mark more, nothing is loaded.
-    :param max_columns: most fields that get a column of their own; further fields are members of the JSON column
-        ``_overflow``. Default: all, and a table that is too wide for the database is refused.
+    :param max_deletes: largest number of rows that a full list may mark; a number below 1 is a share of the live rows,
+        but at least ten rows. If the list would mark more, nothing is loaded.
+    :param max_columns: largest number of fields that get a column of their own; further fields are members of the JSON
+        column ``_overflow``. Default: all, and a table that is too wide for the database is refused.
     :param fivetran_schema: a schema for views with Fivetran's names and types, such as ``marketo_fivetran``: the models
         of ``dbt_marketo`` run on them unchanged. Each load creates or replaces them. Default: no views.
     :param dry_run: load, log every statement and the counts, and undo everything.

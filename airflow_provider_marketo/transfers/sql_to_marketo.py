@@ -57,7 +57,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
     :param action: ``createOrUpdate`` (Marketo's default); ``createOnly``, ``updateOnly`` and ``createDuplicate`` go by
         sync.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
-    :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which goes with
+    :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which needs
         ``updateOnly``.
     :param list_id: static list that leads join; goes by bulk.
     :param partition_name: lead partition.
@@ -87,7 +87,7 @@ class SqlToMarketoOperator(MarketoImportOperator):
         the connection's ``poll_interval``, at most 30 seconds.
     :param timeout: how long a try waits for bulk imports, in the form of ``poll_interval``. The wait for a quota's
         reset does not count.
-    :param max_calls: most calls that a try may make.
+    :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
         and warnings; never rows. With data ingestion also ``correlation_id``, which with ``/`` and a chunk's name is

@@ -33,20 +33,20 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.arguments import Check
 
 STORED_WITHIN = 10.0
-"""Seconds in which a triggerer stores an event. Before Airflow 3.3 it does not say when it has."""
+"""Seconds within which a triggerer stores an event. Before Airflow 3.3 the triggerer does not confirm this."""
 
 
 class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
     """
     Fire for each batch of new activities, in an ``AssetWatcher``.
 
-    The payload of an event is ids: ``{"batch_id", "activities", "lead_ids"}``. The position is kept in the Variable
-    ``marketo_position_<stream>``, and moves when Airflow has stored the event. So no activity is missed. After a crash
-    a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share one poll,
-    which costs a call for ten activity types.
+    The payload of an event has only ids: ``{"batch_id", "activities", "lead_ids"}``. The position is kept in the
+    Variable ``marketo_position_<stream>``, and moves when Airflow has stored the event. So no activity is missed. After
+    a crash a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share their
+    polls. A poll costs one call for every ten activity types.
 
     With ``adobe_conn_id`` (*experimental*) the watcher reads the journal of Adobe I/O Events in place of the feed. It
-    makes no API calls but one when it starts, to check names of activity types.
+    then makes one API call when it starts, to check the names of activity types, and no other.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.
 
@@ -55,15 +55,15 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
     :param asset_ids: ids of the forms, programs, lists or e-mails that the activities are about. Default: any.
     :param list_id: only activities of the members of a static list, which must have fewer than 10,000 members.
     :param start: where a new stream starts; a datetime or ISO 8601, in UTC if it names no zone. Default: now.
-    :param batch_size: most activities in an event.
+    :param batch_size: largest number of activities in an event.
     :param poll_interval: the DAG starts at most this long after Marketo shows the activity: seconds, a timedelta or an
-        ISO 8601 duration. Airflow itself needs five seconds of it: for 30, the watcher looks every 25 seconds. Default:
-        65 seconds, with a poll as often as the connection's ``poll_interval`` says (60, which makes 1,440 calls a day).
+        ISO 8601 duration. Airflow itself needs five seconds of this time: with 30, the watcher polls every 25 seconds.
+        Default: five seconds more than the connection's ``poll_interval`` (60 seconds, which makes 1,440 calls a day).
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of a connection of type ``adobe_events``: read its journal. ``list_id`` is then refused.
-    :param on_gap: with ``adobe_conn_id``, when Adobe has forgotten the position, after seven days without a poll:
-        ``fail`` starts no DAG and logs an error at each try; ``skip`` continues with the oldest event; ``fill`` reads
-        the missing activities from Marketo's feed, logs what that cost, and continues.
+    :param on_gap: with ``adobe_conn_id``, what to do if Adobe has forgotten the position. This happens after seven days
+        without a poll. ``fail`` starts no DAG and logs an error at each try; ``skip`` continues with the oldest event;
+        ``fill`` reads the missing activities from Marketo's feed, logs what that cost, and continues.
     :raises MarketoInvalidRequestError: an argument is wrong; the text names it.
     """
 
@@ -135,7 +135,7 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
 
     @property
     def watched(self) -> Watched:
-        """What is watched, for the module that watches."""
+        """The arguments that say what to watch, as :mod:`.watching` takes them."""
         return Watched(
             stream=self.stream,
             activity_types=tuple(self.activity_types),
@@ -150,7 +150,7 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
         )
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
+        """Return what Airflow stores, in clear text, to create the trigger again."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "stream": self.stream,
             "activity_types": self.activity_types,
@@ -165,7 +165,11 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
         }
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Yield batches, before Airflow 3.3: it does not say when it has stored an event, so wait a while."""
+        """
+        Yield batches, for Airflow before 3.3.
+
+        That Airflow does not say when it has stored an event. So wait after each event, then count it as stored.
+        """
         watch = Watch(self.watched)
         while True:
             yield TriggerEvent(await watch.batch())  # type: ignore[no-untyped-call]

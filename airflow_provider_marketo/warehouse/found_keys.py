@@ -97,7 +97,7 @@ def _keys(engine: Engine, table: str, start: datetime | None) -> list[str]:
     fields = known.known(holds[place.dataset])
     if place.field not in fields:
         raise MarketoInvalidRequestError(
-            f"the keys of {table} stand in {place.field} of {place.dataset}, and {holds[place.dataset]} has no such"
+            f"the keys of {table} are in {place.field} of {place.dataset}, and {holds[place.dataset]} has no such"
             " column",
             parameter="tables",
             remedy=f"Extract this field, or give keys: tables={{{table!r}: {{'keys': [...]}}}}.",

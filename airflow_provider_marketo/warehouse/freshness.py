@@ -83,7 +83,7 @@ def check_freshness(
     missing = [table for table in promises if table not in found]
     if missing:
         raise MarketoInvalidRequestError(
-            f"no load has made {', '.join(missing)}",
+            f"no load has made a table {' or '.join(missing)}",
             parameter="promises",
             remedy=f"The tables are {', '.join(found) or 'not made yet'}.",
         )

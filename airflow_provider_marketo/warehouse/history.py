@@ -61,8 +61,8 @@ class History:
         """
         if newest is not None and self._as_of < newest:
             raise MarketoInvalidRequestError(
-                f"the rows are of {self._as_of}, and {self._shape.table} holds rows of {newest}: versions are kept in"
-                " the order of their readings",
+                f"the rows are of {self._as_of}, and {self._shape.table} holds rows of {newest}: a history"
+                " must be loaded in the order in which its rows were read",
                 parameter="history",
                 remedy="Load older manifests first, or load this one with history=False.",
             )

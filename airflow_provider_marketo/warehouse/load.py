@@ -387,7 +387,8 @@ def _removal_target(engine: Engine, log_: Log, table: str, dataset: str, key: di
     columns = {source: column for source, (column, _, is_key) in known.items() if is_key}
     if set(columns) != set(key):
         raise MarketoInvalidRequestError(
-            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest removes by {', '.join(key)}",
+            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest names deleted rows"
+            f" by {', '.join(key)}",
             parameter="table",
             remedy=f"Give the table of {dataset}.",
         )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 LONGEST = 63
-"""Most bytes of a name: PostgreSQL's limit, the lowest of all engines, since names are the same everywhere."""
+"""Longest name, in bytes. It is PostgreSQL's limit, the lowest of all engines: names are the same everywhere."""
 
 AS_OF, LOAD, SYNCED_AT, DELETED_AT = "_marketo_as_of", "_marketo_load", "_synced_at", "_deleted_at"
 SYSTEM_COLUMNS = (AS_OF, LOAD, SYNCED_AT, DELETED_AT)

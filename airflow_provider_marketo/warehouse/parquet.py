@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.rows import DatasetRows
 
 _BYTES_OF_A_FILE = 200 << 20
-"""Bytes of rows in memory that become a file: a warehouse reads several files at a time."""
+"""
+Bytes that rows may take in memory before a new file begins.
+
+Several files are faster than one, because a warehouse reads them in parallel.
+"""
 
 
 def parquet_files(folder: Path, rows: DatasetRows, schema: pa.Schema, columns: Sequence[str]) -> Iterator[Path]:
     """
-    Write rows to files, and yield each file once it is complete. Asking for the next file removes it.
+    Write rows to files, and yield each file once it is complete.
+
+    A file is removed when the caller asks for the next one.
 
     :param folder: where the files are written.
     :param rows: the rows.

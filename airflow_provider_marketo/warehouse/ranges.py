@@ -128,14 +128,14 @@ def _settle(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
         return _as_values({source: RangeOfSource(first, last) for source in SOURCES}, until=None)
     if getattr(context.get("dag_run"), "run_type", None) == "backfill":
         log.warning(
-            "This run of a backfill has no data interval, so it reads what is new, as any other run. To load past days,"
-            " give the DAG a schedule with intervals, such as CronDataIntervalTimetable"
+            "This run of a backfill has no data interval, so it reads what is new, like any other run. To load past"
+            " days, give the DAG a schedule with intervals, such as CronDataIntervalTimetable"
         )
     now = hook.get_conn().marketo_time().replace(microsecond=0)
     begin: datetime = arguments["start"]
     if begin >= now:
         raise MarketoInvalidRequestError(
-            f"the tables would start at {iso(begin)}, and Marketo's clock says {iso(now)}",
+            f"the tables would start in the future, at {iso(begin)}: Marketo's clock says {iso(now)}",
             parameter="start",
             remedy="Give the day of the first lead, or of the first data that you want.",
         )

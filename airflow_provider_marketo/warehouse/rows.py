@@ -56,7 +56,7 @@ _UNREADABLE = (
     RuntimeError,
     pa.ArrowException,
 )
-"""Errors that readers raise for a file of another format than its name says."""
+"""Errors that readers raise if a file does not have the format that its name says."""
 
 _PIECE = 1 << 20
 _LINES = 10_000
@@ -243,7 +243,7 @@ def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any
     """Return a column of one value, which is in the file's path."""
     if text is not None and len(text) > LONGEST_PART:
         raise MarketoLoadError(
-            f"a value of {file.name} is longer than file systems take, and its path has only a part of it",
+            f"a value in the path of {file.name} is cut short, because it is longer than file systems allow",
             remedy="Extract without this column in partition_by.",
         )
     values, bad = arrow.typed(pa.chunked_array([pa.array([text], pa.string())]), _KINDS[kind])

@@ -36,7 +36,7 @@ with DAG("without_marketo", schedule=None):
     plain() >> TimeDeltaSensor(task_id="waits", delta=timedelta(seconds=1), deferrable=True)
 """
 COMMAND_LINE = {"cli", "cli.definition", "cli.api_commands", "choices"}
-"""The definition of ``airflow marketo``: each process is a command of Airflow, which loads what providers add."""
+"""The modules that define ``airflow marketo``: each process loads all commands of Airflow and of its providers."""
 
 COMMANDS = (("version",), ("dags", "list"), ("pools", "list"), ("providers", "list"), ("config", "list"))
 

@@ -118,7 +118,9 @@ def test_a_dag_has_calls_megabytes_and_days_before_its_first_run(airflow, known,
     assert not [name for name in tasks if name.startswith("load")]
     assert (found["mb"], found["days"], found["daily_export_mb"]) == (720.0, 15, 50.0)
     assert found["calls"] == sum(each["calls"] or 0 for each in found["tasks"])
-    assert "about 720.0 MB of known sizes, 15 days at 50 MB a day." in airflow("plan", "whole", "--end", "2025-12-27")
+    assert "about 720.0 MB in tasks of known size, 15 days at 50 MB a day." in airflow(
+        "plan", "whole", "--end", "2025-12-27"
+    )
 
 
 def test_a_dag_without_known_sizes_has_calls_and_says_how_to_measure(airflow, whole_instance):

@@ -46,7 +46,7 @@ def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
     ("promise", "message"),
     [
         ("leads=PT1H", "leads is .* old .* 1 hour is promised"),
-        ("emails=P1D", "no load has made emails"),
+        ("emails=P1D", "no load has made a table emails"),
         ("leads", "not an age"),
     ],
 )

@@ -150,12 +150,12 @@ def bomb(times: int) -> bytes:
     ("packed", "packing", "said"),
     [
         (lambda: bomb(1), "gzip", "the answer is larger than"),
-        (lambda: bomb(2), "gzip, gzip", "packed as 'gzip, gzip'"),
-        (lambda: b"\x1b", "br", "packed as 'br'"),
-        (lambda: b"\x28", "zstd", "packed as 'zstd'"),
-        (lambda: b"\x78", "deflate", "packed as 'deflate'"),
-        (lambda: gzip.compress(b"{}")[:-9], "gzip", "the packed answer is damaged or cut off"),
-        (lambda: b"{}", "gzip", "the packed answer is damaged or cut off"),
+        (lambda: bomb(2), "gzip, gzip", "compressed as 'gzip, gzip'"),
+        (lambda: b"\x1b", "br", "compressed as 'br'"),
+        (lambda: b"\x28", "zstd", "compressed as 'zstd'"),
+        (lambda: b"\x78", "deflate", "compressed as 'deflate'"),
+        (lambda: gzip.compress(b"{}")[:-9], "gzip", "the compressed answer is damaged or cut off"),
+        (lambda: b"{}", "gzip", "the compressed answer is damaged or cut off"),
     ],
     ids=["once", "twice", "br", "zstd", "deflate", "cut off", "not packed"],
 )
@@ -191,7 +191,7 @@ def test_a_packed_file_is_refused():
     content = reply(gzip.compress(b"id\n1\n"), "Content-Encoding: gzip", "Content-Type: text/csv")
     with answering(content) as server:
         client = client_of(server)
-        with pytest.raises(MarketoDataError, match=r"packed as 'gzip'.*proxy"):
+        with pytest.raises(MarketoDataError, match=r"compressed as 'gzip'.*proxy"):
             client.download("bulk_export_leads.get_file", exportId="e").__enter__()
 
 

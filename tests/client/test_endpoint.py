@@ -100,5 +100,5 @@ def test_plain_http_is_for_this_machine_only():
 
 
 def test_a_path_that_marketo_does_not_have_is_refused():
-    with pytest.raises(MarketoInvalidRequestError, match="has a path that Marketo does not have"):
+    with pytest.raises(MarketoInvalidRequestError, match="has a path that no Marketo instance has"):
         Endpoint.parse("https://123-abc-456.mktorest.com/v1")

@@ -232,5 +232,7 @@ def test_a_rule_of_a_form_that_is_not_the_default_needs_a_condition(lacking, def
     rule = {"followupType": "none", "followupValue": None, **CONDITION, **default}
     assert prepare(get("forms.update_thank_you_page"), {"id": 1, "thankyou": [rule]}).form
     del rule[lacking]
-    with pytest.raises(MarketoInvalidRequestError, match=rf"thankyou\[0\]\.{lacking} is missing: only with default"):
+    with pytest.raises(
+        MarketoInvalidRequestError, match=rf"thankyou\[0\]\.{lacking} is missing: it may be left out only with default"
+    ):
         prepare(get("forms.update_thank_you_page"), {"id": 1, "thankyou": [rule]})

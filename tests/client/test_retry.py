@@ -48,7 +48,7 @@ def test_an_operation_that_may_have_run_is_sent_again_if_that_does_no_harm(retry
 @pytest.mark.parametrize("retry_class", ["reconcile", "once"])
 def test_an_operation_that_may_have_run_and_must_not_run_twice_is_not_sent_again(retry_class):
     exchange = Exchange(errors.MarketoTransientError("dropped", executed=True, code="502", request_id="a#1"))
-    with pytest.raises(errors.MarketoAmbiguousOutcomeError, match="Look in Marketo") as caught:
+    with pytest.raises(errors.MarketoAmbiguousOutcomeError, match="Check in Marketo") as caught:
         send(exchange, retry_class)
     assert exchange.sent == 1
     assert (caught.value.code, caught.value.request_id) == ("502", "a#1")
@@ -84,11 +84,13 @@ def test_an_upsert_that_may_have_run_waits_until_it_has_ended_and_says_so(caplog
         lost.elapsed = 10.0
         send(Exchange(lost), "upsert", clock, longest_run=300.0)
     assert clock.monotonic() == 290.0
-    assert "emails.clone may have run; it is sent again in 290 seconds" in caplog.text
+    assert (
+        "emails.clone may still run in Marketo; it is sent again after its longest time, in 290 seconds" in caplog.text
+    )
 
 
 def test_the_governor_is_not_asked_again_when_it_has_no_turn_within_a_minute():
-    exchange = Exchange(errors.MarketoThrottledError("no turn for this call within 60 seconds"))
+    exchange = Exchange(errors.MarketoThrottledError("this call did not get its turn within 60 seconds"))
     with pytest.raises(errors.MarketoThrottledError):
         send(exchange, "read")
     assert exchange.sent == 1

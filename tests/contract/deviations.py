@@ -54,13 +54,13 @@ REASONS = {
     "Each subscription has its own fields. The files give a placeholder as their name.": (
         Deviation("program_members.sync_data", "member missing", "input[[][]].{fieldApiName}"),
     ),
-    "The ids of removed or checked members stand in the query. The files also ask for a body.": (
+    "The ids of removed or checked members are in the query. The files also ask for a body.": (
         Deviation("static_list_membership.remove_from_list", "body missing", ""),
         Deviation("static_list_membership.remove_from_list", "never sent", "input"),
         Deviation("static_list_membership.member_of_list", "never sent", "input"),
     ),
     "A search by updatedAt has no filterValues.": (Deviation("program_members.get", "query missing", "filterValues"),),
-    "The losing leads stand in leadIds, which takes a single one, too.": (
+    "The losing leads are in leadIds, which also takes a single lead.": (
         Deviation("leads.merge", "never sent", "leadId"),
     ),
     "columnHeaderNames maps a field to a header. The files describe an object with name and value.": (

@@ -89,7 +89,7 @@ def test_the_instance_is_that_of_the_marketo_connection_if_the_journal_has_it():
         MarketoInvalidRequestError, match="a journal of 999-XYZ-000, and the Marketo connection leads to"
     ):
         settings({"munchkin_ids": "999-XYZ-000"}).instance_of("123-ABC-456")
-    with pytest.raises(MarketoInvalidRequestError, match="does not tell its Munchkin ID"):
+    with pytest.raises(MarketoInvalidRequestError, match="does not contain the Munchkin ID"):
         settings().instance_of("marketo.example.com")
 
 

@@ -187,7 +187,7 @@ def test_a_file_that_is_too_large_costs_no_call(marketo, tmp_path, operation, pa
     large = tmp_path / "large.file"
     large.write_bytes(b"x" * (limit + 1))
     value = {"path": str(large)} if from_storage else large.read_bytes()
-    with pytest.raises(AirflowFailException, match=rf"{part}: .* bytes, and Marketo takes {limit}"):
+    with pytest.raises(AirflowFailException, match=rf"{part}: .* bytes, and Marketo takes at most {limit}"):
         call(operation, arguments={**parameters, part: value})
     assert instance.report().total_calls == 0
 

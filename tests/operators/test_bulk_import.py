@@ -234,7 +234,7 @@ def test_no_rows_and_no_files_are_a_success(marketo, tmp_path, source):
         ({**WEBINAR, "program_id": 77}, "there is no program 77"),
         ({**WEBINAR, "program_member_status": "Engaged"}, "the channel of program 1001 has no status 'Engaged'"),
         ({"object_type": "program_members"}, "needs program_id"),
-        ({**WEBINAR, "lookup_field": "id"}, "lookup_field does not go with object_type='program_members'"),
+        ({**WEBINAR, "lookup_field": "id"}, "lookup_field cannot be used with object_type='program_members'"),
         ({**CARS, "columns": {"firstName": "make"}}, "the input has no 'vin'"),
         ({"columns": {"email": "email", "firstName": "fistName"}}, "did you mean 'firstName'?"),
         ({"columns": {"email": "email", "firstName": "createdAt"}}, "createdAt cannot be written"),

@@ -352,7 +352,7 @@ def test_another_destination_starts_from_the_beginning(marketo, tmp_path, source
     assert len(jobs(instance)) == 1
 
 
-def test_a_task_that_was_mended_before_anything_was_sent_reads_its_input_again(marketo, tmp_path, source):
+def test_a_task_that_was_corrected_before_anything_was_sent_reads_its_input_again(marketo, tmp_path, source):
     instance = marketo()
     instance.fail("bulk_import_leads.import", "1003", message="Invalid file")
     store = StateStore()

@@ -123,7 +123,7 @@ def test_other_text_is_the_value_of_one_placeholder(written, found):
 
 
 def test_a_set_has_no_order_for_placeholders():
-    with pytest.raises(MarketoInvalidRequestError, match="parameters is a set, and placeholders are filled in order"):
+    with pytest.raises(MarketoInvalidRequestError, match="parameters is a set, which cannot fill placeholders"):
         made(SqlToMarketoOperator, parameters={1, 2})
 
 

@@ -58,7 +58,7 @@ def test_columns_of_the_instance_can_be_chosen(instance, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({}, "Marketo lists no companies, it only looks them up by externalCompanyId"),
+        ({}, "Marketo does not list companies: it only looks them up by externalCompanyId"),
         ({"keys": {"companies": ["C-1"], "programs": ["1"]}}, "'programs' is not among the tables that need keys"),
         ({"keys": ["C-1"]}, "keys is not a mapping of tables to lists"),
         ({"keys": {"companies": ["C-1"]}, "fields": ["compani"]}, "has a column 'compani' .did you mean 'company'"),

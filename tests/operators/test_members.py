@@ -166,7 +166,7 @@ def test_every_row_may_have_a_status_and_fields_of_its_own(marketo, tmp_path):
     assert programs.member(WEBINAR, 1002)["seatNumber"] == 7
     assert programs.member(WEBINAR, 1003)["registrationCode"] == "R1"
     codes = {row["leadId"]: row["_marketo_code"] for row in table(account["rejects"])}
-    assert codes == {1004: "1013", 77: "1004"}  # no member to write to, no lead at all
+    assert codes == {1004: "1013", 77: "1004"}  # 1004 is not a member of the program, 77 is not a lead
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_records_name_leads_as_rows_of_a_file_do(marketo, tmp_path, kind, to, wa
 def test_ids_are_not_looked_up_by_another_field(marketo, tmp_path):
     marketo()
     text, _ = fails(MarketoListMembersOperator, tmp_path, list_id=LIST, lead_ids=[1001], lookup_field="email")
-    assert "lookup_field goes with rows, not with lead_ids" in text
+    assert "lookup_field cannot be used with lead_ids, only with rows" in text
 
 
 def test_an_input_without_ids_says_how_leads_are_looked_up(marketo, tmp_path):

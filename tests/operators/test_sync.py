@@ -165,7 +165,9 @@ def test_values_as_they_were_given_that_are_lost_keep_no_task_from_its_account(
     assert counts(result) == {"rejected": 2}
     assert [row["leadScore"] for row in table(result["rejects"])] == [0, 1]
     (said,) = [text for text in caplog.messages if "given-" in text]
-    assert said.endswith("the tables of rejects and warnings have the values of 2 rows as Marketo was sent them")
+    assert said.endswith(
+        "the tables of rejects and warnings have the values of 2 rows the values that were sent to Marketo"
+    )
 
 
 @pytest.mark.parametrize("rejects_format", ["jsonl", "parquet"])
@@ -289,7 +291,7 @@ def test_lookup_by_id_updates_and_is_refused_for_other_actions(marketo, tmp_path
     }
     assert instance.instance.store.leads.get(1001)["city"] == "Bonn"
     text, _ = fails(MarketoSyncLeadsOperator, tmp_path, records=[{"id": 1001}], lookup_field="id")
-    assert "lookup_field='id' goes with action='updateOnly' only" in text
+    assert "lookup_field='id' needs action='updateOnly'" in text
 
 
 def test_a_dry_run_sends_nothing_and_leaves_nothing_behind(marketo, tmp_path):
@@ -307,13 +309,13 @@ def test_a_dry_run_sends_nothing_and_leaves_nothing_behind(marketo, tmp_path):
     [
         ({"object_type": "lists"}, "object_type='lists' is not one of 'leads', 'companies'"),
         ({"object_type": "custom_objects"}, "needs custom_object"),
-        ({"object_type": "leads", "custom_object": "car_c"}, "custom_object belongs to object_type='custom_objects'"),
-        ({"object_type": "companies", "dedupe_by": "idField"}, "goes with action='updateOnly' only"),
+        ({"object_type": "leads", "custom_object": "car_c"}, "custom_object needs object_type='custom_objects'"),
+        ({"object_type": "companies", "dedupe_by": "idField"}, "needs action='updateOnly'"),
         ({"object_type": "leads", "max_reject_ratio": 2}, "max_reject_ratio=2 is not between 0 and 1"),
         ({"object_type": "leads", "rejects_format": "csv"}, "rejects_format='csv' is not one of 'jsonl', 'parquet'"),
         ({"object_type": "leads", "on_duplicates": "first"}, "on_duplicates='first' is not one of 'last', 'fail'"),
         ({"object_type": "leads", "on_quota_exhausted": "wait"}, "on_quota_exhausted='wait' is not one of"),
-        ({"object_type": "leads", "source": "x.csv"}, "rows come from exactly one place, and records and source"),
+        ({"object_type": "leads", "source": "x.csv"}, "exactly one argument, and records and source are given"),
         ({"object_type": "leads", "constants": {"leadScore": "x"}}, "constants: leadScore is not a number"),
         (
             {"object_type": "leads", "columns": {"mail": "email"}},

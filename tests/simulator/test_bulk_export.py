@@ -82,7 +82,7 @@ def test_polling_more_often_is_a_violation(leads: Export, clock: ManualClock):
     leads.status(export_id)
     leads.status(export_id)
 
-    noted = "bulk_export_leads.get_job_status asked for more often than states change"
+    noted = "bulk_export_leads.get_job_status called more often than states change"
     assert leads.api.simulator.report().violations == {noted: 2}
 
 

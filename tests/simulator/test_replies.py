@@ -19,7 +19,7 @@ def world(tmp_path: Path) -> World:
 
 
 def first(world: World, name: str) -> dict[str, Any]:
-    """Return the first result of the example of an operation."""
+    """Make an operation's example call, and return the first record of the reply."""
     return dict(world.json(name, example(world, name))["result"][0])
 
 

@@ -1,4 +1,4 @@
-"""Fixtures for the facts on the page: a session of an empty Airflow database, and the rows that tasks leave in it."""
+"""Fixtures for the facts on the page *Marketo*: a session of an empty database, and the rows that tasks leave in it."""
 
 from __future__ import annotations
 

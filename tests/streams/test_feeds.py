@@ -158,7 +158,7 @@ def test_asset_ids_leave_only_the_activities_of_that_form(stream):
         ({"attributes": "map"}, "cannot be written as csv"),
         ({"file_format": "xlsx"}, "file_format='xlsx'"),
         ({"lookback": "soon"}, "lookback='soon'"),
-        ({"stream": "forms "}, "stream='forms ' starts or ends with a blank"),
+        ({"stream": "forms "}, "stream='forms ' starts or ends with a space"),
         ({"start": "yesterday"}, "start='yesterday' is not a date"),
         ({"on_gap": "ignore"}, "on_gap='ignore'"),
     ],
@@ -183,7 +183,7 @@ def test_a_list_that_is_too_long_for_marketo(stream):
     too_long = {"message": "The list exceeds the limit of 10000", "times": None}  # two passes ask at the same time
     followed.sim.fail("activities.get_lead_activities", "1003", **too_long)
     followed.clock.advance(60)
-    with pytest.raises(AirflowFailException, match=r"^list_id: .*below 10,000 members"):
+    with pytest.raises(AirflowFailException, match=r"^list_id: .*fewer than 10,000 members"):
         followed.run(list_id=3001, **JSONL)
 
 

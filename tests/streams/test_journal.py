@@ -284,7 +284,7 @@ def test_the_journal_of_another_instance_is_found_out(journal):
         ({"management_api": False}, {}, "I/O Management API"),
         ({}, {"ims_org": "OTHER@AdobeOrg"}, "ims_org"),
         ({"next_host": "https://evil.example.com"}, {}, "must not see the token"),
-        ({}, {"munchkin_ids": "999-XYZ-000,888-AAA-000"}, "does not tell its Munchkin ID"),
+        ({}, {"munchkin_ids": "999-XYZ-000,888-AAA-000"}, "does not contain the Munchkin ID"),
     ],
 )
 def test_bad_connections_publish_nothing_and_say_what_to_do(journal, manner, extra, words):

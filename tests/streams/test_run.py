@@ -280,7 +280,7 @@ def test_a_clock_that_differs_from_marketos_is_said(stream, caplog):
     stream().hour(0, **JSONL)  # in January 2026
     (said,) = (record.getMessage() for record in caplog.records if "clock" in record.getMessage())
     assert said.startswith("This host's clock says 20")
-    assert said.endswith("and Marketo's 2026-01-10T01:01:00Z; Marketo's counts")
+    assert said.endswith("and Marketo's 2026-01-10T01:01:00Z; the task uses Marketo's time")
 
 
 def test_clocks_that_agree_are_not_worth_a_word(stream, caplog):
@@ -295,7 +295,7 @@ def test_a_token_that_marketo_no_longer_accepts_is_replaced_by_the_time(stream, 
     followed.hour(0, **JSONL)
     followed.sim.fail("activities.get_lead_activities", "1003", times=1)
     followed.hour(1, **JSONL)
-    assert "reading by its time" in caplog.text
+    assert "reading from the range's start" in caplog.text
     assert followed.published() == sorted(followed.happened(START, START + 2 * HOUR))
 
 
@@ -327,7 +327,7 @@ def test_streams_with_similar_names_have_positions_of_their_own(stream, variable
     followed = stream(has_asset_store=False)
     found = [followed.hour(0, stream=name, output_path=str(tmp_path / f"{at}")) for at, name in enumerate(names)]
     assert found[0]["rows"] == found[1]["rows"] > 0
-    # The names as Airflow stores them: they stand in paths of its API, and a database may ignore case and blanks.
+    # The names as Airflow stores them: they are parts of paths of its API, and a database may ignore case and blanks.
     stored = {unquote(urlsplit(f"/variables/{name}").path).casefold().rstrip() for name in variables}
     assert len(stored) == 2
 

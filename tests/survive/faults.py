@@ -10,7 +10,7 @@ CODES = ("600", "601", "602", "604", "606", "607", "608", "611", "614", "615", "
 """Errors that a later try can overcome, some of them only on the next day."""
 
 PERMANENT = ("603", "605", "609", "610", "612", "702", "709", "1003", "1006", "1013", "1035")
-"""Errors that a person has to mend before clearing the task. Only readers meet them: a sender rejects the rows."""
+"""Errors that last until a person removes their cause. Only readers meet them: a sender rejects the rows."""
 
 STATUSES = (500, 502, 503, 504)
 PAGES = (

@@ -59,7 +59,7 @@ BEFORE_3_3 = 0.3
 
 HUNG = "hung"
 
-TOO_SOON = "asked for more often than states change"
+TOO_SOON = "called more often than states change"
 """No violation here: the waits between calls and between tries are skipped."""
 
 _MAY_HAVE_RUN = ("it is unknown whether", "may or may not be in Marketo")

@@ -363,5 +363,5 @@ def test_keys_in_a_field_that_leads_leave_out_are_refused_by_name(marketo, gover
     run = Run(group(tmp_path, tables=tables), "r")
     for name in ("ranges", "extract_leads", "load_leads"):
         run.one(name)
-    with pytest.raises(MarketoTaskError, match=r"stand in externalCompanyId of leads.*tables={'companies'"):
+    with pytest.raises(MarketoTaskError, match=r"are in externalCompanyId of leads.*tables={'companies'"):
         run.one("extract_reference")

@@ -1,4 +1,4 @@
-"""A table that is older than promised is named with its promise and its age; erased leads are gone from all tables."""
+"""An error names each table that is older than promised, and its age. Erased leads are gone from all tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_age_of_a_table_is_that_of_its_newest_span_or_reading(warehouse, pub
     late = {**kept, "programs": timedelta(days=1)}
     with pytest.raises(MarketoWarehouseError, match=r"programs is 5 days old .* 1 day is promised"):
         check_freshness("wh", warehouse.schema, promises=late, now=NOW)
-    with pytest.raises(MarketoInvalidRequestError, match="no load has made emails") as caught:
+    with pytest.raises(MarketoInvalidRequestError, match="no load has made a table emails") as caught:
         check_freshness("wh", warehouse.schema, promises={"emails": timedelta(1)}, now=NOW)
     assert "leads, programs" in caught.value.remedy
 

@@ -13,7 +13,7 @@ _WIDTH, _BOX, _GAP, _ROW = 880, 36, 10, 66
 
 
 def layers() -> list[list[str]]:
-    """Return the layers of the contract that exist, the highest first."""
+    """Return the layers that the contract names, without folders that do not exist; the highest layer comes first."""
     contract = re.search(r'^type = "layers"\n.*?^layers = \[\n(.*?)^\]', PROJECT.read_text("utf-8"), re.M | re.S)
     assert contract, "pyproject.toml has no contract of layers"
     rows = [re.findall(r"\w+", row) for row in re.findall(r'"([^"]+)"', contract[1])]

@@ -35,7 +35,7 @@ REASON_COLUMNS: Mapping[str, str] = {FAILURES: "Import Failure Reason", WARNINGS
 """Columns that Marketo adds to the rows of its reports."""
 
 TRIES = 4
-"""How often Marketo is asked for an import by its id, or for the counters and reports of an ended import."""
+"""How many times a task asks Marketo for an import by its id, or for the counters and reports of an ended import."""
 
 PAUSE = 5.0
 """Seconds between two of these requests."""
@@ -44,7 +44,7 @@ UPLOAD_LAPSE = 900.0
 """Seconds after which the place of an upload is free again if its process was killed."""
 
 QUEUE_CHECK = 30.0
-"""Seconds between two polls of the imports that hold our places, over all processes."""
+"""Seconds between two polls of the imports that hold our places; all processes together poll this often."""
 
 _SPELLINGS = {"completed": COMPLETE, "processing": IMPORTING, "importing": IMPORTING}
 
@@ -244,7 +244,7 @@ class ImportJobs:
         self._client.governor.leave_queue(IMPORT_QUEUE, list(map(self._place, batch_ids)))
 
     def _place(self, batch_id: int) -> str:
-        """Return the name of an import's place, by which any other process can ask Marketo for it."""
+        """Return the name of an import's place. It has the id by which other processes ask Marketo for the import."""
         return ":".join([self.kind.name, *map(str, self._path.values()), str(batch_id)])
 
     def _take_place(self, place: str) -> None:

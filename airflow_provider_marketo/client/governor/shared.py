@@ -87,7 +87,8 @@ class SharedGovernor:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
                 raise MarketoThrottledError(
-                    f"no turn for this call within {LONGEST_WAIT:.0f} seconds; one may come in {wait:.0f} seconds",
+                    f"this call did not get its turn within {LONGEST_WAIT:.0f} seconds; it may get one in"
+                    f" {wait:.0f} seconds",
                     operation=operation,
                 )
             self._clock.sleep(min(wait, _LONGEST_NAP))

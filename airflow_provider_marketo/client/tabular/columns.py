@@ -101,7 +101,7 @@ class Typing:
         return pa.table(table.columns)
 
     def _mended(self, name: str, cells: Any) -> Any:
-        """Mend attributes: run ids that Marketo quoted twice, and halves of surrogate pairs, which are counted."""
+        """Correct attributes: run ids that Marketo quoted twice, and halves of surrogate pairs, which are counted."""
         held = list(arrow.values_of(cells))
         if any(map(QUOTED_RUN_ID.search, held)):
             cells = arrow.replace_each(cells, with_run_id)

@@ -35,11 +35,11 @@ class Rules:
 
     :param schema: the columns.
     :param name: name of the files, without folder and extension.
-    :param span: start and end; rows dated before the start, or at the end or later, are cut. None cuts nothing.
+    :param span: start and end. Rows dated before the start, or at the end or later, are left out. None for all rows.
     :param partitions: how rows are spread over folders.
     :param hashed: columns whose values are replaced by their SHA-256.
     :param hidden: lead fields whose values are hashed or left out in the rows that report their changes.
-    :param hash_key: key of these digests; required if there are columns to hash.
+    :param hash_key: secret key of the hashes; required if there are columns to hash.
     :param attributes: ``json``, ``map`` or ``typed``: the form of activities' attributes.
     :param on_type_error: ``null``, ``string`` or ``fail``: what becomes of a value that does not fit.
     :param activity_types: activity types by id.
@@ -119,7 +119,7 @@ class Misfits:
         if self._stop:
             raise MarketoDataError(
                 f"{counted(count, 'value')} of {column} {'is' if count == 1 else 'are'} not {what}, in {self.where}",
-                remedy="Nothing was published. Use on_type_error='null' or 'string', or mend the values in Marketo.",
+                remedy="Nothing was published. Use on_type_error='null' or 'string', or correct the values in Marketo.",
             )
 
 
@@ -200,7 +200,7 @@ class Transform(ABC):
             self.outcome.rows_read += block.rows
 
     def _mended(self, block: Block) -> Block:
-        """Replace what is not UTF-8, and count the cells of each column that hold it."""
+        """Replace bytes that are not UTF-8, and count the cells with such bytes in each column."""
         mended: Counter[str] = Counter()
         records = block.records()
         for number, record in enumerate(records):
@@ -238,7 +238,7 @@ def position(names: Sequence[str], column: str, why: str) -> int:
 
 
 def key_value(text: str | None, kind: str) -> Key:
-    """Return a cell as a key. Ids become numbers, which take less memory and have more than one spelling."""
+    """Return a cell as a key. Ids become numbers: these take less memory, and two spellings of an id become equal."""
     if kind != kinds.INTEGER or text is None:
         return text
     number = read(text, kind)

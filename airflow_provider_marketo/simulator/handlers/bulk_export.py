@@ -114,7 +114,9 @@ def file(instance: Instance, request: Request) -> Reply:
 
 def _span(asked: str, size: int) -> tuple[int, int]:
     """
-    Return the first and the last byte of a ``Range`` header: ``bytes=5-9``, ``bytes=5-`` or the last five ``bytes=-5``.
+    Return the first and the last byte that a ``Range`` header names.
+
+    It may be ``bytes=5-9``, ``bytes=5-``, or ``bytes=-5`` for the last five bytes.
 
     :param size: bytes of the file.
     :raises HttpError: 416, the file has no such bytes.
@@ -135,7 +137,7 @@ def _job(instance: Instance, request: Request) -> Job:
 
 
 def _note_fast_polling(instance: Instance, request: Request, what: str, looked_at: list[Job]) -> None:
-    """Note a client that polls more often than Marketo refreshes the status of jobs, once a minute."""
+    """Note a client that polls more than once a minute: Marketo refreshes the status of jobs once a minute."""
     unfinished = any(instance.exports.visible_status(job) in (QUEUED, PROCESSING) for job in looked_at)
     key = (request.user.client_id, request.operation.name, request.get("apiName"), what)
     before, now = instance.last_polls.get(key), instance.clock.now()
@@ -143,7 +145,7 @@ def _note_fast_polling(instance: Instance, request: Request, what: str, looked_a
     if before is not None and unfinished:
         passed = (now - before).total_seconds()
         if passed < 0.9 * instance.settings.status_refresh:
-            instance.note(f"{request.operation.name} asked for more often than states change")
+            instance.note(f"{request.operation.name} called more often than states change")
 
 
 def _check_fields(instance: Instance, kind: str, fields: list[str]) -> None:

@@ -118,7 +118,7 @@ def get_contents(instance: Instance, request: Request) -> Reply:
     location = store.location({"type": request["type"], "id": request["id"]})
     rows = [
         *({"id": folder.id, "type": FOLDER} for folder in store.subfolders(location)),
-        # The new designer's assets have texts for ids, and only its own calls list them.
+        # The ids of the new designer's assets are texts, and only the designer's own calls list these assets.
         *({"id": each.id, "type": each.kind.title} for each in store.inside(location) if isinstance(each.id, int)),
     ]
     return asset_page(request, rows, lambda row: row)

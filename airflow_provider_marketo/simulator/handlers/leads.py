@@ -194,7 +194,7 @@ def show(instance: Instance, lead_id: int, fields: Iterable[str]) -> dict[str, A
 
 
 def lead_ids(request: Request) -> list[int | BadRecord]:
-    """Return the lead ids of a request, which has them in the query or in the body, and records without an id."""
+    """Return the lead ids in a request's query or body. A record of the body that has no id is returned as it is."""
     records = () if request.get("id") else request.required("input")
     found = [record if isinstance(record, BadRecord) else record["id"] for record in records]
     return list(request.get("id") or found)

@@ -34,7 +34,7 @@ from tools.real_airflow import RealAirflow
 
 HERE = Path(__file__).parent
 POLL, SCALE, LATENCY = 4, 20, 0.25
-"""Seconds between polls, simulated seconds in a second, and seconds of each call."""
+"""Seconds between two polls, simulated seconds in a real second, and seconds that each call takes."""
 
 LEASES_END, JOBS_END, TASKS_END = 150.0, 60.0, 120.0
 """Seconds after which no lease of a call, no job of Marketo and no process of a task is left."""
@@ -51,7 +51,7 @@ SETTINGS = {
     "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
     "TEST_POKE_INTERVAL": str(POLL),
 }
-"""Airflow notices in seconds what takes it minutes by default."""
+"""With these settings Airflow notices in seconds what it would notice only after minutes."""
 
 
 class Stage:
@@ -81,7 +81,7 @@ class Stage:
         return self._locks[name]
 
     def change_dags(self) -> None:
-        """Write the file of the DAGs again, with a task more or less in each."""
+        """Write the file of the DAGs again, so that each DAG has one task more, or one task less."""
         path = self.airflow.dags / "kinds.py"
         with self.lock("file"):
             text = path.read_text()
@@ -89,7 +89,7 @@ class Stage:
             path.write_text(re.sub(r"^CHANGES = \d+$", f"CHANGES = {changes}", text, flags=re.MULTILINE))
 
     def restart_redis(self, outage: float) -> None:
-        """End Redis with all that it holds, and start an empty one some seconds later."""
+        """Stop Redis, so that its data are lost, and start an empty one some seconds later."""
         self.redis.close()
         time.sleep(outage)
         self.start_redis()
@@ -180,7 +180,7 @@ def staged(executor: str, kills: int, folder: Path) -> Iterator[Stage]:
     Start everything; it ends with the context.
 
     :param executor: ``local`` or ``celery``.
-    :param kills: how many there will be: each has its own leads and lists.
+    :param kills: number of kills in the campaign: each has its own leads and lists.
     :param folder: an empty folder for all files.
     """
     home, lake, dags = (folder / name for name in ("home", "lake", "dags"))
