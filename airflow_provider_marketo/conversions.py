@@ -340,7 +340,7 @@ def parsed(written: str, kind: Any) -> Any:
 
 
 def as_text(parameter: str, value: Any) -> str:
-    """Return a text without blanks at its ends; a number becomes a text."""
+    """Return a text without spaces at its ends; a number becomes a text."""
     if isinstance(value, str):
         return value.strip()
     if decimal(value) is None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _RESERVING, _RESERVED = "reserving", "reserved"
 _LOOKS, _PAUSE = 60, 0.5
 """
-How often, and after how many seconds, a run checks whether another run has decided. A run that has died does not
+How many times, and after how many seconds, a run checks whether another run has decided. A run that has died does not
 decide, so the rows that both runs want are left to its retry.
 """
 _REMEDY = (

@@ -46,7 +46,7 @@ def parse_date(text: str) -> datetime:
     """
     Read a date and time.
 
-    :param text: ISO 8601 as Python, Airflow's templates or Marketo write it: a ``T`` or a blank before the time, up to
+    :param text: ISO 8601 as Python, Airflow's templates or Marketo write it: a ``T`` or a space before the time, up to
         nine digits of a second (six are kept), ``Z``, ``-08``, ``-0800``, ``-08:00`` or ``Z+0000`` after it. A text
         without a time means midnight, and one without a zone means UTC.
     :return: the time in UTC.

@@ -1,8 +1,8 @@
 """
 A bound on the time of a whole answer.
 
-The timeout of ``requests`` starts again with each byte: an answer that drips never reaches it. Here every read from
-the socket, of status line, headers and body, also ends at the deadline of the answer.
+The timeout of ``requests`` starts again with each byte, so an answer that arrives in drops never reaches it. Here,
+every read from the socket also ends at the answer's deadline: the reads of the status line, the headers and the body.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 _MUNCHKIN = re.compile(r"\d{3}-[A-Z]{3}-\d{3}", re.IGNORECASE)
 _PLAIN = re.compile(r"[!-~]+")
-"""A URL has neither blanks nor control characters. All names of Marketo's hosts are ASCII."""
+"""A URL has neither spaces nor control characters. All names of Marketo's hosts are ASCII."""
 
 _UI = re.compile(r"(app|engage|login|experience)[\w-]*\.(marketo|adobe)\.com")
 """Hosts of Marketo's pages. They answer no calls, but people often copy their addresses from the browser."""

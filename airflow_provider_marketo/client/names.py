@@ -21,7 +21,7 @@ def key_part(name: str) -> str:
     A plain name (lower-case letters, digits, ``_``, ``-``, ``.``, not too long) stays as it is. Any other name
     becomes its readable characters and a digest of the whole name: ``Forms?EMEA`` becomes
     ``forms-emea~0c5e8a1f2b3d4e6f``. No part needs quoting in a URL or is a pattern for a file system. Parts of
-    different names differ even where case, accents and blanks at the end do not count.
+    different names differ even where case, accents and spaces at the end do not count.
 
     :param name: any text.
     """

@@ -13,7 +13,7 @@ def printable(text: object, longest: int = LONGEST) -> str:
     r"""
     Return a text on one line, without anything that a terminal or a log viewer would act upon.
 
-    Blanks and line breaks in a row become one blank. Other characters that cannot be printed, such as escape sequences
+    Spaces and line breaks in a row become one space. Other characters that cannot be printed, such as escape sequences
     and marks that turn the direction of writing, are written as escapes: ``\x1b``.
 
     :param text: any value; what is not a text is converted.
@@ -59,5 +59,5 @@ _LONGEST_ARGUMENT = 4 * LONGEST
 def _argument(value: object) -> object:
     if isinstance(value, (int, float)):
         return value
-    shown = str(value)  # may begin with a blank, as a part of a sentence does
+    shown = str(value)  # may begin with a space, as a part of a sentence does
     return shown if shown.isprintable() and len(shown) <= _LONGEST_ARGUMENT else printable(shown, _LONGEST_ARGUMENT)

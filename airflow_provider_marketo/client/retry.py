@@ -33,7 +33,7 @@ MAY_RUN_TWICE = frozenset({"read", "repeatable", UPSERT})
 """Retry classes whose requests may be repeated although the first one may have run."""
 
 RESENDS = 5
-"""How often a request is sent again after a transient failure."""
+"""How many times a request is sent again after a transient failure."""
 
 RESENDS_OF_SYSTEM_ERROR = 2
 """The same after a 611, which is often permanent."""
@@ -99,7 +99,7 @@ def send_with_retries(
 
 def _resends(error: MarketoError) -> int:
     if isinstance(error, MarketoThrottledError):
-        # An error without a code is the governor's: no turn comes within a minute.
+        # The governor raises an error without a code, if the call gets no turn within a minute.
         return RESENDS_OF_THROTTLED if error.code else 0
     if isinstance(error, MarketoConnectionError):
         return RESENDS_OF_UNREACHABLE

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 def nearest(name: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6) -> list[str]:
     """
-    Find the known names that are most like a name. Case, blanks and punctuation make no difference.
+    Find the known names that are most like a name. Case, spaces and punctuation make no difference.
 
     :param name: what the author wrote.
     :param known: the names to choose from, or a mapping from spellings to names.
@@ -35,5 +35,5 @@ def with_nearest(name: str, known: Iterable[str], *, likeness: float = 0.6) -> s
 
 
 def plain(name: str) -> str:
-    """Return a name without case, blanks and punctuation."""
+    """Return a name in lower case, without spaces and punctuation."""
     return re.sub(r"\W|_", "", name).lower()

@@ -33,7 +33,7 @@ _NOT_IDENTITY = (403, 404, 405, 406, 407, 410, 411, 413, 415, 421, 451)
 """HTTP statuses that Marketo's identity service does not have. Another server, or something in between, answered."""
 
 _TOKEN = re.compile(r"[!-~]{1,4096}")
-"""A token that fits into a header: printable ASCII without blanks and line breaks."""
+"""A token that fits into a header: printable ASCII without spaces and line breaks."""
 
 _PROXY = re.compile(r"(https?|socks5h?)://([^\s/@]*@)?[^\s/@]+/?")
 

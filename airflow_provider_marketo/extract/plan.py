@@ -53,13 +53,13 @@ class ExtractPlan(Serializable):
     :param fields: API names of the exported columns.
     :param schema: the schema of the rows.
     :param activity_types: activity types by id; only where names or attributes of types matter.
-    :param filters: filters found out from Marketo, in addition to the author's.
+    :param filters: filters that the task has found in Marketo, in addition to the author's.
     :param dropped: fields that were left out, with the reason.
     :param schema_changes: differences from the columns that this output held before.
     :param as_of: Marketo's time when the plan was made; ISO 8601, UTC.
     :param until: first second that is not read, if the span ends in the future; None if all of it is read.
-    :param changed_fields: lead fields whose values are hidden in the rows of their changes, and the names they have
-        there.
+    :param changed_fields: lead fields whose values are hidden in rows of changes, and the names of these fields in
+        such rows.
     """
 
     VERSION: ClassVar[int] = 1

@@ -57,7 +57,7 @@ class ConnectionSettings:
     """
     The fields of a Marketo connection, under the names that they have in the connection form.
 
-    ``repr`` shows no text that an admin typed except the id: it may be a secret in the wrong field.
+    ``repr`` shows no text that an admin typed, because it may be a secret in the wrong field; only the id is shown.
 
     :param conn_id: id of the Airflow connection, for messages.
     :param host: instance URL, with or without ``/rest``, or Munchkin ID.
@@ -268,7 +268,7 @@ class FieldReader:
 
     def _check_copied(self, name: str, value: Secret) -> None:
         """
-        Refuse a text that was copied with a blank, a line break, an invisible mark or quotation marks.
+        Refuse a text that was copied with whitespace, an invisible mark or quotation marks around it.
 
         :param name: name of the field.
         :param value: the copied text, which is never shown.
@@ -278,7 +278,7 @@ class FieldReader:
             raise self.refused(name, problem, "Enter it again, without other characters before or after it.")
 
     def warn_of_misspelt(self, known: Collection[str]) -> None:
-        """Warn of extras that are not read and are spelt almost like one that is."""
+        """Warn of unknown extras whose names are almost those of known ones."""
         for name in self.extra:
             near = nearest(str(name), known, likeness=_ALIKE) if name not in known else []
             if near:
@@ -287,14 +287,14 @@ class FieldReader:
                 )
 
     def text(self, name: str) -> str | None:
-        """Return an extra as a text; None if it is missing or blank."""
+        """Return an extra as a text; None if it is missing, empty, or only whitespace."""
         found, problem = _read_text(self.extra.get(name))
         if problem:
             raise self.refused(name, problem)
         return found
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Return the words of an extra: a list, or a text with commas or blanks between them."""
+        """Return the words of an extra: a list, or a text with commas or spaces between them."""
         words, problem = _read_words(self.extra.get(name))
         if problem:
             raise self.refused(name, problem)
@@ -305,14 +305,14 @@ class FieldReader:
         return Secret.optional(self.text(name))
 
     def matching(self, name: str, pattern: re.Pattern[str], what: str, remedy: str) -> str:
-        """Return a text that has the form of a pattern."""
+        """Return an extra that must match a pattern."""
         found = Secret(self.text(name) or "")
         if not pattern.fullmatch(found.reveal()):
             raise self.refused(name, what, remedy)
         return found.reveal()
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
-        """Return one of some words, the first by default."""
+        """Return an extra that must be one of some words. Default: the first of them."""
         given = Secret((self.text(name) or choices[0]).lower())
         if given.reveal() not in choices:
             near = nearest(given.reveal(), choices)
@@ -340,7 +340,7 @@ def _read_copied(value: Secret) -> str:
     parts = (("begins", value.reveal()[:1]), ("ends", value.reveal()[-1:]))
     ends = [end for end, part in parts if part.isspace()]
     if ends:
-        return f"{' and '.join(ends)} with a blank or a line break"
+        return f"{' and '.join(ends)} with whitespace"
     if not value.reveal().isprintable():
         return "has a character that cannot be shown"
     return "is in quotation marks" if {part for _, part in parts} in ({'"'}, {"'"}, {"`"}) else ""

@@ -1,4 +1,4 @@
-"""An import by bulk imports: upload, wait, reconcile, until every chunk has ended."""
+"""Import staged chunks as bulk imports: upload, wait and reconcile until every chunk has ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 UPLOADS = 6
-"""How often a try uploads a chunk whose answers are lost. The client sends any call as often."""
+"""How many times a try uploads a chunk whose answers are lost. The client sends other calls as many times."""
 
 LOST = "the answer to the upload was lost, and Marketo has no list of imports to find it in"
 
@@ -213,7 +213,7 @@ class BulkImport:
             )
         if unknown > len(unmatched):
             told_at = {one.at for one in (*failures, *warnings)}
-            why = f"import {job.batch_id} does not tell which of its rows these {unknown} are; this may be one of them"
+            why = f"the report of import {job.batch_id} lacks {counted(unknown, 'row')}; this may be one of them"
             lines += [
                 RejectRow("unknown", "unknown", why, number, row)
                 for at, (number, row) in enumerate(zip(numbers, rows, strict=True))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 PRIMARY_VALUE = "primaryAttributeValue"
-"""Adobe's name of the first value of an activity, whatever its type calls it."""
+"""Adobe's name of an activity's primary value. Each activity type has its own name for this value."""
 
 _AGAIN = "Try again; if it happens again, ask Adobe's support."
 
@@ -49,7 +49,7 @@ class Field:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Field | None:
-        """Read a record of any of Marketo's describes. Return None for a field that the REST API does not reach."""
+        """Read a field's record, as any describe operation returns it. Return None for a field outside the REST API."""
         if not isinstance(record, Mapping) or not isinstance(record.get("rest") or {}, Mapping):
             raise MarketoDataError("Marketo describes a field in an unknown way", remedy=_AGAIN)
         rest = record.get("rest")

@@ -109,7 +109,7 @@ def _read(report: bytes, reason_column: str) -> list[tuple[Mapping[str, str], st
 
 
 def plain(value: Any) -> str:
-    """Return a value without the details that Marketo rewrites: the case of letters, blanks, the form of a number."""
+    """Return a value without the details that Marketo rewrites: the case of letters, spaces, the form of a number."""
     text = "" if value is None else str(value).strip().lower()
     text = _WORDS.get(text, text)
     if text[:1] in "+-.0123456789" and 0 < len(text) < _LONGEST_NUMBER:

@@ -52,8 +52,8 @@ def storage_error(error: OSError) -> MarketoStorageError:
     """
     Return the error of a task whose disk, object store or Airflow has failed in the middle of its work.
 
-    A place that is forbidden or missing from the start is refused earlier, under its parameter, before any call to
-    Marketo.
+    A place that is forbidden or missing from the start never gets here: an earlier check refuses it, and names its
+    parameter, before any call to Marketo.
 
     :param error: what Python or Airflow said.
     """
@@ -66,7 +66,7 @@ def fails_plainly(
     shown: Callable[[Any, Exception], Exception] = task_error,
 ) -> Callable[[Callable[Concatenate[Operator, Given], Result]], Callable[Concatenate[Operator, Given], Result]]:
     """
-    Make a method that Airflow calls fail with one sentence, raised in one frame.
+    Decorate a method that Airflow calls: its errors show as one sentence, raised in one frame.
 
     Airflow logs every frame between itself and the place where an error was raised. This decorator raises an error
     again in the outermost frame of this package, without its cause, so that one frame is left.

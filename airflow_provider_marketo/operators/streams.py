@@ -24,7 +24,7 @@ class MarketoActivitiesOperator(ReadsJournal):
     uses no export quota.
 
     With ``adobe_conn_id`` (*experimental*) the rows come from the journal of Adobe I/O Events, and cost no API calls. A
-    run reads everything that has arrived since the run before, whatever its date. Rows also have a column ``_source``,
+    run reads everything that has arrived since the run before, with any date. Rows also have a column ``_source``,
     which says ``journal`` or ``extract``. The journal does not have all activity types.
 
     Adobe's operations: ``activities.get_types``, ``activities.get_paging_token``, ``activities.get_lead_activities``.

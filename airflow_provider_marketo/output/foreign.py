@@ -121,7 +121,7 @@ def unreachable(
     :param url: URL of the folder.
     :param began: where the task began.
     :param parameter: the operator's name for the folder.
-    :param otherwise: another remedy: a sentence after a blank.
+    :param otherwise: another remedy: a sentence that begins with a space.
     """
     return MarketoInvalidRequestError(
         f"{parameter}={url}, as host {host()} sees it, lacks what was written to it on {began}",

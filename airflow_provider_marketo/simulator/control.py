@@ -1,5 +1,5 @@
 """
-Control over HTTP below ``/simulator/``, with which other processes steer the simulator without a token.
+Calls below ``/simulator/``, by which other processes steer the simulator over HTTP. They need no token.
 
 ==========================  ===========================================================================================
 ``GET  /simulator/report``  the report, as JSON

@@ -66,7 +66,7 @@ def read_header(database: LeadDatabase, job: Job) -> list[str]:
     """
     Return the header of a job's file.
 
-    :raises ApiError: the file is not UTF-8 or empty, or the header names an unknown field; blanks count.
+    :raises ApiError: the file is not UTF-8 or empty, or the header names an unknown field; spaces count.
     """
     try:
         text = job.content.decode("utf-8")

@@ -68,8 +68,8 @@ class Merge:
         Write rows that are not staged into a table that this load has made.
 
         :param rows: the rows of the files.
-        :return: False if they must be staged, since their keys repeat or the engine cannot do it. The table is then
-            empty.
+        :return: False if the rows must be staged, because keys repeat or the engine cannot append rows. The table is
+            then empty.
         """
         shape, kinds = self.shape, self.shape.types
         if any(self.staged.get(column, ("", ""))[1] != kinds[column] for column in shape.columns.values()):
@@ -210,11 +210,11 @@ class Merge:
         return f'SELECT {listed}, 1 AS "_n" FROM {quote(STAGE)}'
 
     def _once(self, columns: Sequence[str]) -> str:
-        """Return the query of the staged rows, in the types of the table; the row of a key that counts has ``_n`` 1."""
+        """Return the query of the staged rows, in the types of the table. The row to keep for a key has ``_n`` 1."""
         shape = self.shape
         order = [f"{self._staged(shape.updated)} DESC NULLS LAST"] if shape.updated else []
         keys = ", ".join(self._staged(column) for column in shape.key)
-        if not self._has_duplicates(keys):  # as nearly always; to sort a million rows takes longer than to count keys
+        if not self._has_duplicates(keys):  # the usual case; counting keys is faster than sorting a million rows
             return self._each(columns)
         listed = ", ".join(f"{self._staged(column)} AS {quote(column)}" for column in columns)
         return (
@@ -228,7 +228,7 @@ class Merge:
         )
         if not found:  # a dry run does not stage
             return True
-        staged, different = (int(number or 0) for number in found[0])  # PostgreSQL's driver has a sum as a text
+        staged, different = (int(number or 0) for number in found[0])  # PostgreSQL's driver returns a sum as a text
         return staged != different
 
     def _insertion(self, source: str, columns: Sequence[str]) -> str:
@@ -291,7 +291,7 @@ class Merge:
         return f"CASE WHEN d.{quote(_FILLS)} = 1 THEN t.{quote(column)} ELSE {value} END"
 
     def _staged(self, column: str) -> str:
-        """Return a staged column in the type of the table's. A text of the key that is null becomes empty."""
+        """Return a staged column in the type of the table's column. In a text of the key, null becomes empty text."""
         if column not in self.staged:  # the load's rows do not say where they come from
             return literal(EXTRACT)
         name, staged = self.staged[column]

@@ -49,7 +49,7 @@ def remove_loaded_files(output: str, sql_conn_id: str, schema: str | None, keep:
 
 def remove_all_loaded_files(output: str, sql_conn_id: str, schema: str | None) -> tuple[list[str], list[str]]:
     """
-    Remove the files of all manifests that are loaded, of whatever age, in a folder and in all folders below it.
+    Remove the files of all manifests that are loaded, of any age, in a folder and in all folders below it.
 
     :param output: URL of the folder, such as the ``output_path`` of the task group.
     :param sql_conn_id: connection of the database.

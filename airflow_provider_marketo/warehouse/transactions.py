@@ -21,7 +21,7 @@ log = printable_logger(__name__)
 Result = TypeVar("Result")
 
 TRIES = 10
-"""How often a disturbed transaction is repeated."""
+"""How many times a disturbed transaction is repeated."""
 
 
 def repeated(engine: Engine, transaction: Callable[[], Result], what: str) -> Result:

@@ -97,7 +97,7 @@ def test_yesterdays_exports_do_not_count(marketo, desk, tmp_path):
     assert desk.reader().refresh(exports=True).exported_bytes == 0
 
 
-def test_what_was_exported_yesterday_is_forgotten_although_nobody_counts_today(marketo, desk):
+def test_what_was_exported_yesterday_is_forgotten_before_today_is_counted(marketo, desk):
     marketo()
     yesterday = desk.reader().refresh().to_dict() | {"day": "2000-01-01", "exported_bytes": 450 * MEGABYTE}
     desk.variables["marketo_quota_marketo_default"] = json.dumps(yesterday)

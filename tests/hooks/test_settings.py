@@ -182,9 +182,9 @@ def test_a_port_belongs_to_a_host_that_is_a_url(host, port, read):
     ("fields", "message"),
     [
         ({"host": ""}, "marketo_eu: host is empty"),
-        ({"password": "a-secret\n"}, r"password \(client secret\) ends with a blank or a line break"),
-        ({"password": " a-secret\t"}, r"password \(client secret\) begins and ends with a blank"),
-        ({"login": "\u00a0an-id"}, r"login \(client id\) begins with a blank"),
+        ({"password": "a-secret\n"}, r"password \(client secret\) ends with whitespace"),
+        ({"password": " a-secret\t"}, r"password \(client secret\) begins and ends with whitespace"),
+        ({"login": "\u00a0an-id"}, r"login \(client id\) begins with whitespace"),
         ({"password": "a-secret\u200b"}, r"password \(client secret\) has a character that cannot be shown"),
         ({"password": "a-sec\nret"}, r"password \(client secret\) has a character that cannot be shown"),
         ({"login": "\ufeffan-id"}, r"login \(client id\) has a character that cannot be shown"),

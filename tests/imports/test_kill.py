@@ -63,7 +63,7 @@ def arguments(tmp_path, monkeypatch, governed) -> dict[str, str]:
 
 
 def times_there(instance, emails: range) -> set[int]:
-    """How often each of the new leads is in Marketo."""
+    """How many times Marketo has each of the new leads."""
     leads = instance.instance.store.leads
     return {len(list(leads.find("email", [f"new{number}@example.com"]))) for number in emails}
 

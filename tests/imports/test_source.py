@@ -284,7 +284,7 @@ def test_a_date_that_python_cannot_hold_is_named_by_file_column_and_row(tmp_path
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "GMT+5", "+24:00"])
-def test_a_time_zone_that_nobody_knows_is_named_by_file_column_and_row(tmp_path, zone):
+def test_an_unknown_time_zone_is_named_by_file_column_and_row(tmp_path, zone):
     with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value, row 1: Python has no such"):
         rows_of(parquet(tmp_path, pa.array([0, 1], pa.timestamp("us", zone))))
 

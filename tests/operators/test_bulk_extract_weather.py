@@ -445,7 +445,7 @@ STRANGE = {
 }
 
 
-def test_whatever_stands_in_a_field_comes_out_as_it_went_in(marketo, tmp_path, context):
+def test_any_value_of_a_field_comes_out_as_it_went_in(marketo, tmp_path, context):
     values = list(STRANGE.values())
 
     def rows(kind, fields):
@@ -478,7 +478,7 @@ def test_a_changed_schema_stops_an_author_who_wants_that_before_any_job(marketo,
     assert instance.calls("create_job") == 1
 
 
-def test_the_same_schema_stops_nobody(marketo, tmp_path):
+def test_an_unchanged_schema_does_not_stop_the_task(marketo, tmp_path):
     marketo()
     leads = {"object_type": "leads", "date_field": "createdAt", "end": "2026-01-20", "fields": ["id", "createdAt"]}
     for _ in range(2):

@@ -124,7 +124,7 @@ def test_null_and_the_empty_text_empty_a_field_and_so_may_the_word(marketo, tmp_
 # What Marketo says of rows.
 
 
-def test_reports_are_led_back_to_rows_whatever_marketo_made_of_them(marketo, tmp_path, source, small_chunks):
+def test_reports_are_led_back_to_rows_however_marketo_rewrote_them(marketo, tmp_path, source, small_chunks):
     marketo()
     rows = [{"lastName": "", "email": f"N{n}@example.com", "leadScore": "1.0", "city": ""} for n in range(200)]
     for at in (3, 77, 199):

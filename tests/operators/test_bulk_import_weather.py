@@ -392,7 +392,7 @@ def test_rows_without_a_report_are_listed_and_the_next_try_asks_again(marketo, t
     text, account = refused(tmp_path, source(*ODD), store)
     assert "Clear the task: it asks Marketo again for their reports" in text
     assert counts(account) == {"accepted": 40, "unknown": 3}
-    assert "does not tell which of its rows these 3 are" in table(account["rejects"])[0]["_marketo_message"]
+    assert "lacks 3 rows; this may be one of them" in table(account["rejects"])[0]["_marketo_message"]
     _, account = refused(tmp_path, "gone.csv", store)  # the reports are still missing
     assert counts(account) == {"accepted": 40, "unknown": 3}
     instance.instance.faults.clear()

@@ -270,7 +270,7 @@ def deep_changes(name: str, seen: dict[str, Any]) -> list[tuple[str, Place, str]
 @pytest.mark.slow(reason="it runs a task for each member of a sample")
 @pytest.mark.usefixtures("governed", "variables")
 @pytest.mark.parametrize("name", [*TASKS, *MORE_TASKS])
-def test_whatever_lies_deeper_may_be_missing_null_or_of_another_type(name, marketo, tmp_path, monkeypatch):
+def test_deeper_members_may_be_missing_null_or_of_another_type(name, marketo, tmp_path, monkeypatch):
     reads = name not in WRITERS and "records" not in (TASKS | MORE_TASKS)[name][1]
     shared = marketo(leads=10, activities=100) if reads else None
 

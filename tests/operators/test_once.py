@@ -257,7 +257,7 @@ FAULTS = {
 }
 
 KILLS = {"before the call": 0, "after the call": 1, "before the ledger is settled": 1}
-"""How often Marketo executes the call."""
+"""How many times Marketo executes the call."""
 
 
 class FreeGovernor:

@@ -33,7 +33,7 @@ class Instance(Simulator):
         return MarketoClient(self.url, self.client_id, self.client_secret).call(operation, **parameters)
 
     def calls(self, operation: str) -> int:
-        """How often an operation was called."""
+        """How many times an operation was called."""
         return self.report().calls.get(operation, 0)
 
 

@@ -143,7 +143,7 @@ def test_an_older_journal_says_nothing_of_a_forgotten_position_until_it_is_asked
     assert caller.read(caller.link(gone, "validate")).status_code == 400
 
 
-def test_an_activity_may_be_of_a_type_that_nobody_has_announced(caller: Caller) -> None:
+def test_an_activity_may_be_of_a_type_that_was_not_announced(caller: Caller) -> None:
     caller.sim.journal.behave(unknown=1.0)
     caller.happen(2)
     events = [each["event"] for each in caller.read().json()["events"]]

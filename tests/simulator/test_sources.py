@@ -131,7 +131,7 @@ def test_archiving_a_folder_stops_the_campaigns_in_it():
         (EVENT, "Default", "Content", False),
     ],
 )
-def test_engagement_programs_hold_all_programs_and_the_others_emails(api, inside, kind, channel, fits):
+def test_an_engagement_program_holds_programs_and_any_other_program_holds_emails(api, inside, kind, channel, fits):
     given = {"name": f"{kind} in {inside}", "type": kind, "channel": channel, "folder": place(inside, "Program")}
     reply = form(api, "programs", **given)
     assert reply["success"] is fits

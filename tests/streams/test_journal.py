@@ -98,7 +98,7 @@ def test_typed_files_have_the_columns_of_the_feed_and_one_more(journal, attribut
         assert manifest["type_errors"] == {"fill_out_form.webpage_id": 3}
 
 
-def test_types_and_attributes_that_nobody_has_announced_are_kept_and_counted(journal):
+def test_types_and_attributes_that_were_not_announced_are_kept_and_counted(journal):
     stream = journal({"unknown": 1.0}, activities=0)
     stream.act(2)
     stream.clock.advance(60)

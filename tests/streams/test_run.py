@@ -327,7 +327,7 @@ def test_streams_with_similar_names_have_positions_of_their_own(stream, variable
     followed = stream(has_asset_store=False)
     found = [followed.hour(0, stream=name, output_path=str(tmp_path / f"{at}")) for at, name in enumerate(names)]
     assert found[0]["rows"] == found[1]["rows"] > 0
-    # The names as Airflow stores them: they are parts of paths of its API, and a database may ignore case and blanks.
+    # The names as Airflow stores them: they are parts of paths of its API, and a database may ignore case and spaces.
     stored = {unquote(urlsplit(f"/variables/{name}").path).casefold().rstrip() for name in variables}
     assert len(stored) == 2
 

@@ -37,7 +37,7 @@ MEMBERS: dict[str, Any] = {
 
 
 class Extract(Job):
-    """A bulk extract of any object in any format, of days that are local to an account."""
+    """A bulk extract of any object in any format. Its days begin at midnight in an account's time zone."""
 
     reads = True
 
@@ -109,7 +109,7 @@ class Extract(Job):
 
 
 class Stream(Job):
-    """A run of a stream of activities, after an earlier one that could not see all rows of its time yet."""
+    """A run of a stream of activities. During the run before it, Marketo did not show all activities yet."""
 
     reads = True
     operations = ("activities.get_types", "activities.get_paging_token", "activities.get_lead_activities")

@@ -30,7 +30,7 @@ ROWS = [
 
 
 def parsed(value):
-    """Return JSON, which the client of BigQuery has parsed already."""
+    """Parse a value of JSON, unless the database's client has parsed it already, as BigQuery's does."""
     return json.loads(value) if isinstance(value, str) else value
 
 
@@ -93,7 +93,7 @@ NAMES = {
 }
 
 
-def test_names_that_collide_are_reserved_or_too_long_get_columns_that_never_swap(warehouse, publish):
+def test_colliding_reserved_and_too_long_names_get_columns_that_never_swap(warehouse, publish):
     row = (1, *map(str, range(2, len(NAMES) + 1)))
     warehouse.load(publish([row], columns=NAMES, as_of=DAY(2)))
     reordered = dict(sorted(NAMES.items(), reverse=True))

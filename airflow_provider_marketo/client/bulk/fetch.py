@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 DOWNLOADS = 2
-"""How often the whole file is downloaded if it differs from what the job announced."""
+"""How many times the whole file is downloaded if it differs from what the job announced."""
 
 BREAKS_WITHOUT_PROGRESS = 5
 """Breaks in a row without progress. Marketo drops slow downloads, and resuming is free while bytes arrive."""

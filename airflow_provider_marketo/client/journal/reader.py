@@ -23,7 +23,7 @@ KEPT = timedelta(days=7)
 
 CHECKED_EVERY = timedelta(hours=1)
 """
-How often an empty answer is checked. An older journal returns nothing after a place that it has forgotten. So
+How many times an empty answer is checked. An older journal returns nothing after a place that it has forgotten. So
 events that came up to this long before an empty answer may be unread.
 """
 

@@ -38,7 +38,7 @@ def read(text: str, kind: str) -> Value | None:
 
     :param text: the cell's text. White space around it means nothing, except in a text.
     :param kind: one of the words of :mod:`.schema`.
-    :return: the value; None if the cell is blank, or does not fit the kind. :func:`is_blank` tells them apart.
+    :return: the value; None if the cell is blank, or does not fit the kind. :func:`is_blank` tells these cases apart.
     """
     return _READERS[kind](text.strip()) if kind in _READERS else text
 

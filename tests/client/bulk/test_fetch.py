@@ -183,7 +183,7 @@ def test_pieces_of_a_large_file_are_progress_although_each_is_a_small_part_of_it
     assert len(ranges(requests_mock)) > 5
 
 
-def test_a_break_is_not_the_end_of_a_file_whose_size_nobody_knows(fetched, requests_mock):
+def test_a_break_is_not_the_end_of_a_file_of_unknown_size(fetched, requests_mock):
     requests_mock.get(FILE, [{"body": Breaking(DATA[:100]), "headers": CSV}, part(100)])
     assert fetched(size=None, checksum=None) == DATA
     assert ranges(requests_mock) == [None, "bytes=100-"]

@@ -77,7 +77,7 @@ class TestOnAServer:
         assert store.update(lambda state, at: state.sent) == []
 
     def test_something_else_under_the_key_is_not_misread(self, redis, store):
-        redis.set(store.key, "a text of somebody else")
+        redis.set(store.key, "a text of another program")
         with pytest.raises(StoreUnavailableError):
             store.update(lambda state, at: None)
 

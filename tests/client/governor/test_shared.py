@@ -150,7 +150,7 @@ def test_extracts_end_where_the_reserve_begins_and_all_calls_count(governor, sto
     call(governor)
 
 
-def test_an_extract_may_use_the_day_to_its_end_while_nobody_has_counted(governor):
+def test_an_extract_may_use_the_whole_day_before_the_calls_are_counted(governor):
     governor.release(governor.acquire(EXTRACTING), None)
 
 

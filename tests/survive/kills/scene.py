@@ -29,7 +29,7 @@ UNANSWERED = 240.0
 """Seconds within which Airflow's API has to answer again."""
 
 CLEARS = 3
-"""How often a person clears a task that has failed for good."""
+"""How many times a person clears a task that has failed for good."""
 
 LOOK = 0.5
 NOT_FOUND = 404

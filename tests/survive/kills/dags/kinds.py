@@ -24,7 +24,7 @@ from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperat
 from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
 
 CHANGES = 0
-"""How often the campaign has changed this file while its DAGs ran."""
+"""How many times the campaign has changed this file while its DAGs ran."""
 
 LAKE = os.environ.get("KILLS_LAKE", "/nowhere")
 OUTPUT = f"{LAKE}/{{{{ dag.dag_id }}}}/{{{{ dag_run.conf['number'] }}}}"
