@@ -1,7 +1,8 @@
 """
 The definition of the commands under ``airflow marketo``.
 
-Airflow loads it at each start of its command line, so each command is imported when it runs.
+Airflow's command line loads this module each time it starts, so a command's own module is imported when the command
+runs.
 """
 
 from __future__ import annotations
@@ -135,8 +136,8 @@ _COMMANDS = (
         help="Show the calls, megabytes and days of a DAG's first run, or of a backfill (experimental)",
         description="For a DAG, prints a line for each of its tasks with the calls, the megabytes and the days of the "
         "first run. For an object, prints a line for each window of a bulk extract, with the megabytes that it is "
-        "likely to have and the day on which it is exported. The size is that of the last file of such an extract, "
-        "which the tasks recorded, or of a window that --sample exports. Without --sample it never calls Marketo.",
+        "likely to have and the day on which it is exported. The sizes come from the last files of such extracts, "
+        "which tasks have recorded, or from a window that --sample exports. Without --sample it never calls Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.plan.plan"),
         args=(
             _OBJECT,

@@ -16,7 +16,7 @@ def reading(operation: str) -> Iterator[None]:
     """
     Raise a typed error that names the operation if a record lacks a member, or has one of another type.
 
-    Only code that takes records apart belongs into the ``with`` block: faults of other code would be blamed on Marketo.
+    Only code that takes records apart belongs in the ``with`` block: faults of other code would be blamed on Marketo.
 
     :param operation: the operation's name in the catalogue.
     :raises MarketoDataError: a record could not be read.

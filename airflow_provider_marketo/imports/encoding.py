@@ -84,7 +84,7 @@ class Column:
         if together is None:  # not all are texts
             kinds = set(map(type, values)) - {_NONE}
             if not kinds <= self._plain or (kinds == {int} and not _in_range(values)):
-                # Equal moments of different time zones have different dates, and equal decimals different texts.
+                # Equal values may need different texts: a moment in two time zones, or 1.0 and 1.00.
                 alike = len(kinds) == 1 and not kinds & {datetime, Decimal}
                 values = self._each_once(values, faults) if alike else self._each(values, faults)
             if self._is_text:
@@ -124,11 +124,11 @@ class Column:
         return encoded
 
     def _nothing(self, value: Any) -> Any:
-        """Return what empties the field: for a text field the given None or empty text, otherwise None."""
+        """Return the value that empties the field: None, or for a text field the given None or empty text."""
         return value if self._is_text else None
 
     def _look_at_texts(self, values: Sequence[Any], together: str, faults: dict[int, str]) -> None:
-        """Find faulty texts. One look at all texts joined mostly shows that none is faulty."""
+        """Find faulty texts. Usually there are none, and a single check of all texts joined shows that."""
         allowed = self.field.allowed
         if allowed is not None and not set(values).issubset(allowed):
             for at, value in enumerate(values):
@@ -255,7 +255,7 @@ def _date(value: Any) -> str:
 
 
 def joined(values: Sequence[Any]) -> str | None:
-    """Join all values, for one look at all of them; None if one is not a text."""
+    """Join all values, so that one check covers them all; None if one is not a text."""
     try:
         return "".join(values)
     except TypeError:

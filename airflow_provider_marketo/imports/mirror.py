@@ -25,11 +25,11 @@ log = printable_logger(__name__)
 
 class ListMirror:
     """
-    Compares a static list with the leads that it shall hold.
+    Compares a static list with the leads that the list should have.
 
     :param client: the instance.
     :param list_id: id of the static list.
-    :param staged: those leads.
+    :param staged: the leads that the list should have.
     """
 
     def __init__(self, client: MarketoClient, list_id: int, staged: StagedImport) -> None:

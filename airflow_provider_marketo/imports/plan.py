@@ -35,7 +35,7 @@ class Chunk:
     :param rows: number of its rows.
     :param first: number of the first input row that it may hold, from 0.
     :param last: number of the last one.
-    :param given: SHA-256 of the file with the input's values where they differ from those sent; empty without one.
+    :param given: SHA-256 of the file that keeps the input's values, if Marketo is sent other values; otherwise empty.
     """
 
     name: str
@@ -58,7 +58,7 @@ class ImportPlan(Serializable):
     :param key: API names of the fields that tell records apart.
     :param sources: API name to the input's column, for rejects that can be sent again; constants are not in it.
     :param rows: rows that the input had.
-    :param superseded: rows whose key came again later.
+    :param superseded: rows that are not sent, because a later row has the same key.
     :param rejected: rows that Marketo could not have taken.
     :param chunks: the chunks to send.
     :param files: address of each input file, and how many rows were read before it.
@@ -151,7 +151,7 @@ def encode_lines(form: str, columns: Sequence[Sequence[Any]]) -> list[bytes]:
 
 
 def _cells(column: Sequence[Any]) -> Sequence[str]:
-    """Encode a column for CSV. One look at all values mostly shows that nothing needs quotes."""
+    """Encode a column for CSV. Usually nothing needs quotes, and a single check of all values joined shows that."""
     together = joined(column)
     if together is None:  # numbers, and None for no value
         column = ["" if value is None else str(value) for value in column]

@@ -44,8 +44,8 @@ _OPEN = datetime.max.replace(tzinfo=timezone.utc)
 """The end of a range if the author names no end."""
 
 RESTORE = (
-    "Restore the file. If it is lost, delete it: the run then reads what follows the stream's position, and its own"
-    " range is read by a stream of another name with the run's start and end."
+    "Restore the file. If you cannot, delete it: the run then reads what follows the stream's position. To read the"
+    " run's own range as well, use a stream of another name with the run's start and end."
 )
 
 
@@ -235,7 +235,7 @@ class StreamRun:
         return Range(begin, end, begin, begin, {})
 
     def _page_at(self, when: datetime) -> tuple[str, datetime]:
-        """Return a paging token for a time, and Marketo's time: only the past by its clock can be read to an end."""
+        """Return a paging token for a time, and the time on Marketo's clock, beyond which nothing can be read."""
         reply = self._client.call("activities.get_paging_token", sinceDatetime=iso(when))
         here = datetime.now(timezone.utc)
         now = reply.date or here
@@ -286,7 +286,7 @@ class StreamRun:
         def fetch(consumer: Any) -> Outcome:
             outcome = _write(consumer(), self._lines(plan, reader, request))
             overlap.claim()
-            # If this try is killed before its manifest, the next one may publish fewer files and then removes the rest.
+            # If this try is killed before it has written its manifest, the next removes files that it does not need.
             remember_leftovers(self._folder, self._run, (file.name for file in outcome.files))
             return outcome
 

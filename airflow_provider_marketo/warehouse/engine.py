@@ -45,9 +45,9 @@ class Engine(ABC):
     """What to do about an error, by words of its text."""
     has_schemas: ClassVar[bool] = True
     definitions_commit: ClassVar[bool] = False
-    """Whether creating or altering a table ends or breaks a transaction. A load then does so before it."""
+    """Whether creating or altering a table ends or breaks a transaction. If so, a load does it beforehand."""
     locks_by_row: ClassVar[bool] = False
-    """Whether only changes of one row conflict, so that a load locks a table by a row of another table."""
+    """Whether transactions conflict only if they change the same row. Loads then lock a table by its row of locks."""
     type_without_zone: ClassVar[str] = "TIMESTAMP"
     """The type of a time in UTC without a zone, for Fivetran's views."""
     pause: ClassVar[float] = 0.05
@@ -70,7 +70,7 @@ class Engine(ABC):
 
     def begin_with(self, define: Callable[[], None]) -> None:
         """
-        Begin a transaction that defines tables first; where definitions commit, define them before it.
+        Begin a transaction and define tables in it; where definitions commit, define the tables before it begins.
 
         :param define: a function that creates and alters tables.
         """

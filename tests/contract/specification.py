@@ -1,4 +1,4 @@
-"""Adobe's OpenAPI files, and the differences of a request from them. Shares no code with the catalogue's generator."""
+"""Adobe's OpenAPI files, and how a request differs from them. Shares no code with the catalogue's generator."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Contract:
             yield "body", name
 
     def differences(self, request: Sent) -> Iterator[Difference]:
-        """Return the differences of a request from the files."""
+        """Yield the ways in which a request differs from the files."""
         if request.method != self.method:
             yield "verb", request.method
         if not re.fullmatch(self._path_pattern(), request.path):
@@ -127,7 +127,7 @@ class Contract:
                 yield "field unknown", name
 
     def _typed(self, fields: Mapping[str, str]) -> dict[str, Any]:
-        """Fields of a form as the types that the files declare: objects and lists are JSON inside their field."""
+        """Return a form's fields in the types of the files: objects and lists are JSON inside their field."""
         if self.body is None:
             return dict(fields)
         members = _resolved(self.body, self.body).get("properties", {})

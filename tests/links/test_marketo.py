@@ -112,7 +112,7 @@ def test_only_https_urls_become_links(marketo, address):
     assert push_link(task_context(), [{"url": address}]) is None
 
 
-def test_a_task_that_did_not_come_to_marketo_has_no_link():
+def test_a_task_that_never_called_marketo_has_no_link():
     """Airflow also asks for the link of failed tasks, and logs an error for each XCom that it does not find."""
     operator = MarketoGetLeadsOperator(task_id="a_task", list_id=1001)
     assert MarketoLink().get_link(operator, ti_key=None) == ""

@@ -1,4 +1,4 @@
-"""Any operation by name: which calls are refused, what they return, what goes to storage, and what is sent once."""
+"""Any operation by name: what a call returns, what goes to storage, which calls are refused, and what is sent once."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ STEPS = 1000
 """Number of parts of a file. Each part is progress; a single byte is not, or a file might take millions of calls."""
 
 _LARGEST_STEP = 1 << 18
-"""Bytes that are progress in any file, such as one that a proxy cuts at each megabyte."""
+"""So many bytes count as progress even in a large file. A proxy may cut every download after a megabyte."""
 
 MISSING_FILE_TRIES = 6
 MISSING_FILE_PAUSE = 10.0

@@ -140,7 +140,7 @@ def rendered(html: str, sections: list[Section], variables: Mapping[VariableKey,
     """
     Return the HTML of an e-mail.
 
-    Modules stand where the template has them. Modules that only the e-mail has come last.
+    Modules of the template keep their places. Modules of the e-mail that the template lacks come last.
 
     :param html: the template.
     :param sections: modules and sections of the e-mail.

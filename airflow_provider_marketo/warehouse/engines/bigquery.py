@@ -3,7 +3,7 @@ BigQuery, a preview: tested on an emulator, not yet on a real account.
 
 Rows go in as Parquet files by load jobs, which cost nothing, into a table that expires by itself. A load is a session,
 as transactions and temporary tables of several statements need one. A transaction cannot create or alter permanent
-tables, so a load does that before it.
+tables, so a load does that before the transaction.
 """
 
 from __future__ import annotations

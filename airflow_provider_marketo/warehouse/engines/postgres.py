@@ -30,7 +30,7 @@ a sort. Compilation is off, because it takes longer than it saves.
 
 _PATIENCE, _WAITS = "10min", 6
 """
-How long a load waits for another load of its table, and how often, before it gives up.
+How long a load waits for another load of its table at a time, and how many times, before it gives up.
 
 A first load holds its table while it reads files, since it writes rows without staging them. Another load of the table
 can do nothing before that, and the log says after each wait which one it waits for.
@@ -90,7 +90,7 @@ class Warehouse(Engine):
         self._connection = dbapi.connect(_conninfo(hook), autocommit=True)
         self._has_own_name = bool(hook.get_connection(hook.get_conn_id()).extra_dejson.get("application_name"))
         self.execute("SET TIME ZONE 'UTC'")
-        with suppress(adbc_driver_manager.Error):  # a session of a pooler that has had temporary tables refuses it
+        with suppress(adbc_driver_manager.Error):  # refused in a pooler's session that has had temporary tables
             self.execute(f"SET temp_buffers = '{_STAGE_MEMORY}'")
 
     def _execute(self, sql: str) -> None:

@@ -2,7 +2,8 @@
 Snowflake, a preview: tested on an emulator, not yet on a real account.
 
 Rows go in as Parquet files through a temporary stage of the session. Names are stored in capitals, so that queries need
-no quotes. Creating or altering a table ends a transaction in Snowflake, so a load does that before it.
+no quotes. Creating or altering a table ends a transaction in Snowflake, so a load does that before the
+transaction.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Warehouse(Engine):
             self.schema = (current or "public").translate(_SMALL)
 
     def written(self, sql: str) -> str:
-        """Write names in capitals, as Snowflake stores names without quotes, and double backslashes, which it reads."""
+        """Write names in capitals, as Snowflake stores unquoted names, and double each backslash."""
         return rewritten(
             sql,
             name=lambda name: quote(name.translate(_CAPITALS)),

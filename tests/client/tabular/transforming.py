@@ -20,7 +20,7 @@ ACTIVITIES = b"marketoGUID,leadId,activityDate,activityTypeId,attributes\n"
 
 
 def schema(*columns: str, key: tuple[str, ...] = (), date: str | None = None) -> TableSchema:
-    """A schema from ``name:type``; text where no type is given."""
+    """Return a schema from ``name:type``; columns without a type are text."""
     parts = (column.partition(":") for column in columns)
     return TableSchema(tuple(Column(name, kind or "string") for name, _, kind in parts), key, date)
 
@@ -68,7 +68,7 @@ class Output:
     def run(
         self, rules: Rules, data: bytes, file_format: str, *, seen: SeenKeys | None = None, chunk: int = 1 << 20
     ) -> Outcome:
-        """One file through a transform, in chunks."""
+        """Send one file through a transform, in chunks."""
         transform = FORMATS[file_format].transform(rules, seen, self.open)
         try:
             for start in range(0, len(data), chunk):
@@ -86,7 +86,7 @@ class Output:
         return (self.folder / name).read_bytes()
 
     def rows(self, name: str) -> list[dict[str, Any]]:
-        """The rows of a jsonl or parquet file."""
+        """Return the rows of a jsonl or parquet file."""
         path = self.folder / name
         if name.endswith(".jsonl"):
             return [json.loads(line) for line in path.read_bytes().decode().split("\n")[:-1]]
@@ -97,5 +97,5 @@ class Output:
         ]
 
     def types(self, name: str) -> dict[str, str]:
-        """The column types of a parquet file."""
+        """Return the column types of a parquet file."""
         return {field.name: str(field.type) for field in pyarrow.parquet.read_schema(self.folder / name)}

@@ -1,4 +1,4 @@
-"""The campaign: tasks on a real Airflow, some at a time, each with its blow, and what is left behind in the end."""
+"""The campaign: several tasks at a time on a real Airflow, a blow for each task, and a check of what is left behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tools.real_airflow import interrupt_on_termination
 from tools.separate_hosts import require_separate_hosts
 
 AT_A_TIME = 7
-"""Tasks at a time. All of them miss a component that is killed."""
+"""Tasks that run at a time. If a component is killed, all of them are without it."""
 
 
 def campaign(kills: int, seed: int | None, executor: str) -> int:
@@ -60,7 +60,7 @@ def campaign(kills: int, seed: int | None, executor: str) -> int:
 
 
 def _play(scenes: list[Scene]) -> None:
-    """Play the scenes, some at a time, and print how each ended."""
+    """Play the scenes, several at a time, and print how each ended."""
     waiting = iter(scenes)
 
     def work() -> None:
