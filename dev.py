@@ -149,7 +149,7 @@ class Environment:
             raise DevError(f"{' '.join(map(str, command))} failed")
 
     def become(self, *command: object) -> None:
-        """Replace this program by ``python -m ...`` of this environment, which then gets its signals."""
+        """Replace this program with ``python -m ...`` of this environment, which then gets its signals."""
         os.chdir(HERE)
         arguments = [str(self.python), "-m", *map(str, command)]
         sys.stdout.flush()

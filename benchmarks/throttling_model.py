@@ -168,7 +168,7 @@ def _with(**constants: object) -> Iterator[None]:
 
 
 def _linear(decrease: float, step: float) -> Callable[[State, Limits, float], float]:
-    """Replace the recovery by AIMD: down by a factor, up by a step every eighth of a window."""
+    """Replace the recovery with AIMD: down by a factor, up by a step every eighth of a window."""
 
     def rate_now(state: State, limits: Limits, now: float) -> float:
         if state.ceiling is None:

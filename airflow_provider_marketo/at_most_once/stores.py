@@ -42,7 +42,7 @@ class FolderStore:
     One small file per entry.
 
     The first task that writes leaves a mark in the folder and a Variable in Airflow. If the Variable is there and the
-    mark is not, this is not the folder that earlier tasks used: it lies on another host, is not mounted, or was
+    mark is not, this is not the folder that earlier tasks used: it is on another host, is not mounted, or was
     emptied. Entries are then missing although requests were sent, so nothing is read from it.
 
     :param url: URL of a folder that every worker reaches, such as ``s3://connection@bucket/ledger``.

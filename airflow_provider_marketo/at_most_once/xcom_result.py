@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import Operation
 
 XCOM_BYTES = 48_000
-"""Largest number of bytes of a result in XCom. Larger results go to ``output_path``."""
+"""Largest result in XCom, in bytes. Larger results go to ``output_path``."""
 
 _ROWS_OF_PEOPLE = (
     "activities.get_deleted_leads",

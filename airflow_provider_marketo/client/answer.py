@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import Operation
 
 LARGEST_REPLY = 32 << 20
-"""Largest number of bytes of a JSON reply, unpacked. The largest pages of Marketo have a few megabytes."""
+"""Largest JSON reply, in bytes after decompression. Marketo's largest pages have a few megabytes."""
 
 LARGEST_ERROR = 1 << 20
 """The same for a reply that reports an error."""
@@ -280,7 +280,7 @@ def _is_envelope(operation: Operation, body: Any) -> bool:
 
 def read_body(operation: str, response: requests.Response, most: int = LARGEST_REPLY) -> bytes:
     """
-    Return the whole body, unpacked.
+    Return the whole body, uncompressed.
 
     :param operation: the operation's name.
     :param response: the answer.
@@ -324,7 +324,7 @@ def _without_secrets(content: bytes, response: requests.Response) -> bytes:
 
 
 def _secrets_of(request: requests.PreparedRequest) -> set[bytes]:
-    """Return the token and the client secret of a request, as they are and as they stand in an address."""
+    """Return the token and the client secret of a request, as they are, and as a URL spells them."""
     body = request.body if isinstance(request.body, str) else ""
     given = [value for name, value in parse_qsl(f"{urlsplit(str(request.url)).query}&{body}") if name == _SECRET_NAME]
     given += [str(request.headers.get(name, "")).removeprefix("Bearer ") for name in _TOKEN_HEADERS]

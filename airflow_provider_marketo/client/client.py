@@ -239,7 +239,7 @@ class MarketoClient:
     def _send(
         self, prepared: PreparedRequest, retry_class: str, exchange: Callable[[Secret], Answer]
     ) -> tuple[Answer, bool]:
-        """Send a request as often as its class allows. Return the answer, and whether an earlier try may have run."""
+        """Send a request, perhaps several times. Return the answer, and whether an earlier try may have run."""
         may_have_run = False
 
         def once() -> Answer:

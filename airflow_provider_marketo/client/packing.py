@@ -38,7 +38,7 @@ def packing_of(response: requests.Response) -> str:
 
 def unpacked(operation: str, response: requests.Response) -> Iterator[bytes]:
     """
-    Yield the body in small pieces. ``requests`` unpacks what it reads at once, however large that becomes.
+    Yield the body in small pieces. ``requests`` would uncompress a whole read at once, to any size.
 
     :param operation: the operation's name.
     :param response: the answer.

@@ -156,7 +156,7 @@ class Bearer(requests.auth.AuthBase):
 
 
 class _Session(requests.Session):
-    """Looks for no redirects: to say where one leads, ``requests`` reads its whole body and parses any address."""
+    """Ignores redirects: to follow one, ``requests`` would read its whole body and parse any address."""
 
     def get_redirect_target(self, _: requests.Response) -> None:
         """Return None for every answer."""

@@ -45,8 +45,8 @@ class RawReply:
     A reply of Marketo, unread.
 
     :param status: HTTP status.
-    :param headers: HTTP headers; their names have no case.
-    :param content: the body, unpacked.
+    :param headers: HTTP headers; their names ignore case.
+    :param content: the body, uncompressed.
     """
 
     status: int

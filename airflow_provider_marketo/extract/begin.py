@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 CALLS_A_JOB = 3
-"""Create, enqueue and fetch. All waiting tasks share the calls that look at their jobs."""
+"""Create, enqueue and fetch. All waiting tasks share the calls that poll their jobs."""
 
 
 def begin(
@@ -52,7 +52,7 @@ def begin(
     :param hook: the connection.
     :param context: the running task's context.
     :param timeout: how long this try may wait for Marketo.
-    :param resumed: whether this is the same try after a deferral, whose deadline continues.
+    :param resumed: whether this is the same try after a deferral. It then keeps its deadline.
     :param in_flight: jobs to keep in Marketo's queue at a time. With a daily budget there is one.
     :param daily_export_mb: megabytes that the DAG may export a day; None for no limit.
     :raises MarketoInvalidRequestError: the request is invalid; no job was created.

@@ -28,7 +28,7 @@ class Progress(kept.Progress):
     :param output: URL of the output.
     :param host: the host of the process that began.
     :param mark: the mark in the output. A folder of the same name on another host has another mark.
-    :param recreated: slice name to how often its job was recreated in this try.
+    :param recreated: slice name to the number of times that its job was recreated in this try.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)

@@ -64,7 +64,7 @@ class ExtractWork(Work):
     :param context: the running task's context.
     :param hook: the connection.
     :param arguments: the operator's arguments, rendered and converted.
-    :param resumed: whether this is the same try after a deferral, whose deadline continues.
+    :param resumed: whether this is the same try after a deferral. It then keeps its deadline.
     :raises MarketoInvalidRequestError: an argument is wrong; no job was created.
     """
 

@@ -1,8 +1,8 @@
 """
 A task's share of the day's export volume (*experimental*).
 
-All tasks of a DAG with ``daily_export_mb`` run one export job at a time on a connection. So a day never takes more than
-its budget and the rest of one file. Marketo's second place stays free for others.
+All tasks of a DAG with ``daily_export_mb`` run one export job at a time on a connection. So a DAG exceeds the
+budget of a day by at most a part of one file. Marketo's second place stays free for others.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class MarketoExportTurnError(MarketoQueueFullError):
 
 
 class ExportBudget(Protocol):
-    """An extract asks it before it starts an export job, and reports each job to it."""
+    """The budget of a DAG. An extract asks it before each export job, and reports the job to it."""
 
     def check(self, one: Slice) -> None:
         """

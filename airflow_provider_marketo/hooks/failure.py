@@ -16,7 +16,7 @@ Failure = TypeVar("Failure", bound=BaseException)
 
 class MarketoTaskError(AirflowFailException):
     """
-    A failure that no retry can mend. Airflow makes no further try of the task.
+    A failure that no retry can fix. Airflow makes no further try of the task.
 
     :param error: what happened.
     :ivar error: the error, for callbacks: its class, ``code``, ``operation`` and ``request_id``.
@@ -31,7 +31,7 @@ class MarketoTaskError(AirflowFailException):
 
 def without_frames(error: Failure) -> Failure:
     """
-    Log the traceback of an error and its cause at DEBUG, and return the error without both. Raise it ``from None``.
+    Log the traceback of an error and its cause at DEBUG, and return the error without them. Raise it ``from None``.
 
     Airflow logs every frame of an error and of its causes. The client's frames do not help the author of a DAG, and the
     error's own sentence has the words of the cause.

@@ -28,7 +28,7 @@ class TokenFile:
     """
     A store of one token. Its file is encrypted with the client secret, so that reading it takes that secret.
 
-    A file that cannot be read or written only costs a request of another token.
+    A file that cannot be read or written costs only a request for another token.
 
     :param folder: the folder of this host, for this user.
     :param parts: what the token depends on: IMS, client id, scopes.

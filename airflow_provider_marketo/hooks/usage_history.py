@@ -66,7 +66,7 @@ class UsageHistory(Serializable):
     :param instance: the Munchkin ID.
     :param measured_at: when Marketo was asked; ISO 8601, UTC.
     :param days: the latest seven, newest first.
-    :param errors: how often each error code came in seven days, the most frequent first.
+    :param errors: how many times each error code came in seven days, the most frequent first.
     :param coordination: how processes share the limits.
     :param reason: why this coordination was chosen, as a clause.
     :param pool: the pool of the connection.

@@ -93,7 +93,7 @@ def delete(name: str) -> None:
 
 def read_json(name: str, *, remedy: str) -> Any:
     """
-    Return the JSON object in a Variable, or None if the Variable does not exist; as :func:`read`.
+    Return the JSON object in a Variable, or None if the Variable does not exist, like :func:`read`.
 
     :param name: the Variable's key.
     :param remedy: the way out if it is damaged.
@@ -105,7 +105,7 @@ def read_json(name: str, *, remedy: str) -> Any:
 
 def read_state(kind: type[State], name: str, *, remedy: str) -> State | None:
     """
-    Return the object that :func:`write_state` stored, or None if the Variable does not exist; as :func:`read`.
+    Return the object that :func:`write_state` stored, or None if the Variable does not exist, like :func:`read`.
 
     :param kind: its class.
     :param name: the Variable's key.

@@ -75,7 +75,7 @@ class EraseWork(Work):
         Delete the leads and check that they are gone, or after the wait check that none exists again.
 
         :param found: ignored, because an erasure only waits for a time.
-        :return: the time of the later look, or None when all is done.
+        :return: the time of the later check, or None when all is done.
         """
         if self._evidence is None:
             self._result = self._count()

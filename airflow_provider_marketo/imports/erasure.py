@@ -143,8 +143,8 @@ class ErasureRecord(Serializable):
     :param erased: leads that are gone; None until that was checked.
     :param remaining: leads that are still there; None until that was checked.
     :param verified: when that was checked; None if it was not.
-    :param rechecked: time of the later look; None before it.
-    :param reappeared: leads that the later look has found.
+    :param rechecked: time of the later check; None before it.
+    :param reappeared: leads that the later check has found.
     """
 
     VERSION: ClassVar[int] = 1
@@ -265,7 +265,7 @@ class Evidence:
 
     def recheck(self, reappeared: int) -> None:
         """
-        Record what the later look has found.
+        Record what the later check has found.
 
         :param reappeared: leads that are there again.
         """

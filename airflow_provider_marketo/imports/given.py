@@ -1,7 +1,7 @@
 """
 Values of the input that differ from the values sent to Marketo. Tables of rejects show them as they were given.
 
-They lie in a file beside the chunk, column by column. An entry holds either a rule that turns the sent values of some
+They are in a file beside the chunk, column by column. An entry holds either a rule that turns the sent values of some
 rows back into the given ones, or those given values that differ. Columns that are sent as given have no entry.
 
 JSON has no dates and decimals: a table shows their text, in the time zone and with the digits that they were given.

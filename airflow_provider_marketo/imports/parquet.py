@@ -28,7 +28,7 @@ LARGEST = 256 << 20
 """Largest size of one column in the rows of one call, in bytes. A compressed file of kilobytes may hold a terabyte."""
 
 _MOST_UNPACKED = {"UNCOMPRESSED": 1, "SNAPPY": 24}
-"""The largest factor by which unpacking may enlarge a column. Other packings have no useful limit."""
+"""The largest factor by which unpacking may enlarge a column. Other compressions have no useful limit."""
 
 _UNREADABLE = (ValueError, OverflowError, ArithmeticError, KeyError)
 """Errors for a value that Python cannot hold. Arrow raises ValueErrors, and KeyErrors for unknown zones."""

@@ -39,7 +39,7 @@ BULK_CHUNK_BYTES = 9_990_000
 """Marketo takes files below 10 MB. This fits both meanings of a megabyte, and leaves room for the multipart form."""
 
 CALL_BYTES = 1_000_000
-"""Largest number of bytes of the body of a call; Marketo takes 1 MB."""
+"""Largest body of a call, in bytes; Marketo takes 1 MB."""
 
 LAST = "last"
 

@@ -77,7 +77,7 @@ class ChunkState(Serializable):
     :param account: account of its rows, when it is done or lost.
     :param resent: whether it was sent before, with an unknown outcome.
     :param reopened: whether this try asks Marketo again about rows whose outcome an earlier try did not learn.
-    :param losses: how often the answer to its upload was lost.
+    :param losses: how many times the answer to its upload was lost.
     :param sent_at: when it was first sent, on Marketo's clock, ISO 8601. It did not create any older record.
     """
 

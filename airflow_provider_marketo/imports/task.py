@@ -50,7 +50,7 @@ class ImportWork(Work):
     :param hook: the connection.
     :param arguments: the operator's arguments, rendered and converted.
     :param parallel: calls at once.
-    :param resumed: whether this is the same try after a deferral, whose deadline stays.
+    :param resumed: whether this is the same try after a deferral. It then keeps its deadline.
     :raises MarketoInvalidRequestError: the arguments do not go together; nothing was sent.
     """
 

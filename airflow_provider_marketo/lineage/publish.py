@@ -44,7 +44,7 @@ class Published:
 
     @property
     def output(self) -> str:
-        """The URL of the folder where the data lie."""
+        """The URL of the folder where the data are."""
         output = str(self.manifest["output"])
         return output if "://" in output else f"file://{output}"
 

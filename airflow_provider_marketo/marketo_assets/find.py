@@ -52,7 +52,7 @@ def by_name(client: MarketoClient, asset_type: str, name: str, folder: Record | 
     :param client: the instance.
     :param asset_type: type of the asset, such as ``emails``.
     :param name: the asset's name.
-    :param folder: the folder or program that the asset lies in, ``{"id", "type"}``; None for anywhere.
+    :param folder: the folder or program that the asset is in, ``{"id", "type"}``; None for anywhere.
     :return: the record; None if the asset does not exist.
     :raises MarketoInvalidRequestError: several assets have the name, or the name contains a comma.
     """
@@ -129,7 +129,7 @@ def _named(client: MarketoClient, asset_type: str, name: str) -> list[Record]:
 
 def home_of(record: Record) -> dict[str, Any] | None:
     """
-    Return the folder or program that an asset lies in.
+    Return the folder or program that an asset is in.
 
     Marketo writes the folder in three forms, and its type in any case. For files it gives the file's type instead.
 

@@ -48,7 +48,7 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
-        leads have no place in XCom or among rendered fields.
+        leads must appear neither in XCom nor in rendered fields.
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. The
         task asks Marketo for their ids, 300 a call. A row is rejected if Marketo has no such lead, or several. Default:
         the input has ids, in a column ``leadId``.

@@ -147,7 +147,7 @@ class MarketoDeferrableOperator(MarketoOperator):
     deferrable: bool = False
     _work: Work | None = None
     _answered: bool | None = None
-    """A person's answer whether the request ran; None without an answer."""
+    """A person's answer to whether the request ran; None without an answer."""
 
     def __init__(
         self,

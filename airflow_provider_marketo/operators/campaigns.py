@@ -69,7 +69,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
-        leads have no place in XCom or among rendered fields.
+        leads must appear neither in XCom nor in rendered fields.
     :param lookup_field: field of leads by which rows name them, such as ``email``, in a column of that name. Default:
         rows have ids, in a column ``leadId``. In both cases the task looks the leads up in Marketo, 300 a call.
     :param columns: for rows: map of input columns to the names that ``lookup_field``, ``tokens`` and ``once_by`` use.

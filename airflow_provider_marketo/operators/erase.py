@@ -51,7 +51,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
-        leads have no place in XCom or among rendered fields.
+        leads must appear neither in XCom nor in rendered fields.
     :param lookup_field: field of leads by which the input names them, such as ``email``, in a column of that name. All
         leads that have one of its values are deleted. Default: the input has ids, in a column ``leadId``.
     :param columns: column of the input to the name that ``lookup_field`` uses: ``{"mail": "email"}``.
@@ -99,7 +99,7 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
     template_ext: Sequence[str] = (".sql",)
     template_fields_renderers: ClassVar[dict[str, str]] = {"sql": "sql"}
     deferrable = True
-    """Only the later look waits, and its wait may be a day."""
+    """Only the later check waits, for a day or so."""
 
     def __init__(
         self,

@@ -49,7 +49,7 @@ class MarketoSyncOperator(MarketoImportOperator):
     :param object_type: ``leads``, ``companies``, ``opportunities``, ``opportunity_roles``, ``sales_persons``,
         ``named_accounts`` or ``custom_objects``.
     :param records: list of mappings of field names to values, or a function that returns one. It is not a template:
-        leads have no place in XCom or among rendered fields. Give either this or ``source``.
+        leads must appear neither in XCom nor in rendered fields. Give either this or ``source``.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped.
     :param source_format: format of the files, if their names do not show it.
@@ -189,7 +189,7 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
     Adobe's operations: ``leads.sync`` and ``leads.describe``.
 
     :param records: list of mappings of field names to values, or a function that returns one. It is not a template:
-        leads have no place in XCom or among rendered fields. Give either this or ``source``.
+        leads must appear neither in XCom nor in rendered fields. Give either this or ``source``.
     :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
         gzipped.
     :param source_format: format of the files, if their names do not show it.

@@ -152,7 +152,7 @@ class ManifestDataset:
     Rows with the same columns: one table of a warehouse.
 
     :param name: name in snake case, such as ``leads`` or ``activity_send_email``. A load names its table after it.
-    :param columns: names and types of the columns, with those that are partitions and stand in the files' paths.
+    :param columns: names and types of the columns, with those that are partitions and are only in the files' paths.
     :param key: the columns that tell rows apart; empty if no columns do.
     :param kind: the kind of these rows, as in the manifest. It is ``full`` only if the rows are all rows of the table,
         or of the part of it that ``scope`` names: leads of a static list are ``changes`` to a table of leads.

@@ -78,7 +78,7 @@ class Manner:
     :param joined_links: whether to send one ``Link`` header instead of several.
     :param next_host: scheme and host of the links; empty for relative ones.
     :param forgets_silently: whether a forgotten position gets 204, and 400 from ``validate``, as Adobe once answered,
-        and not 410.
+        instead of 410.
     :param management_api: whether the project has the I/O Management API, whose scope reading needs.
     :param token_life: seconds until a token of IMS expires.
     :param tokens: how many tokens IMS gives before it refuses further ones; 0 for any number.

@@ -18,7 +18,7 @@ class Report:
 
     :param calls: calls by operation, including refused calls; ``?`` stands for calls of no known operation.
     :param executed: calls that ran, by operation, whether or not their answer arrived.
-    :param sent_twice: how often something ran twice: a lead in a trigger campaign, a scheduled run at one time, a
+    :param sent_twice: how many times something ran twice: a lead in a trigger campaign, a scheduled run at one time, a
         sample to one address.
     :param rejected: failed calls by error code; ``HTTP 414`` and the like at the HTTP level.
     :param skipped: records skipped inside successful calls, by code.

@@ -45,7 +45,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
     :param deadline: ISO 8601, aware; Airflow does not enforce a timeout while a task is deferred.
     :param poll_interval: seconds between two polls.
     :param custom_object: API name of the custom object type.
-    :param until: ISO 8601, aware; let time pass until then, and do not look at the jobs.
+    :param until: ISO 8601, aware; let time pass until then, and do not poll the jobs.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class MarketoBulkJobTrigger(BaseTrigger):
         self._client: MarketoClient | None = None
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
+        """Return what Airflow stores, in clear text, to create the trigger again."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "marketo_conn_id": self.marketo_conn_id,
             "object_type": self.object_type,

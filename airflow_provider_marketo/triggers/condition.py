@@ -46,7 +46,7 @@ class MarketoConditionTrigger(BaseTrigger):
         self.poll_interval = poll_interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow stores to make the trigger again; it is stored in clear text."""
+        """Return what Airflow stores, in clear text, to create the trigger again."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {
             "marketo_conn_id": self.marketo_conn_id,
             "kind": self.kind,

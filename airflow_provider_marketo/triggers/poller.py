@@ -35,7 +35,7 @@ BREAK = 0.8
 """
 The shortest pause between two polls, as a part of the interval.
 
-Looks begin an interval apart, but the first one also loads the client and fetches a token. On a slow machine its call
+Polls begin an interval apart, but the first one also loads the client and fetches a token. On a slow machine its call
 is late, and the next one must not follow at once.
 """
 

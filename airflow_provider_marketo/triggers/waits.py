@@ -61,7 +61,7 @@ def found_from(event: Any) -> Mapping[str, Any] | None:
     found = checked_event(event, ENDED, PASSED, TIMED_OUT)
     if found["status"] == TIMED_OUT and "export_ids" in found:
         raise MarketoDeadlineError(f"exports {', '.join(found['export_ids'])} did not finish within timeout")
-    # Imports cannot be cancelled: after their deadline the task looks once more before it gives up.
+    # Imports cannot be cancelled: after their deadline the task polls once more before it gives up.
     return found if found["status"] == ENDED else None
 
 

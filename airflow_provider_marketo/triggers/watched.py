@@ -16,10 +16,10 @@ class Watched:
     :param list_id: only members of this static list; None for every lead.
     :param start: where a new stream starts, ISO 8601; None for now.
     :param batch_size: largest number of activities in an event.
-    :param poll_interval: seconds in which an activity starts its DAG; None for the connection's interval.
+    :param poll_interval: seconds within which an activity starts its DAG; None for the connection's interval.
     :param marketo_conn_id: id of the connection.
     :param adobe_conn_id: id of the connection to a journal, which is read in place of the feed; None for the feed.
-    :param on_gap: what happens when Adobe has forgotten where the journal is read on.
+    :param on_gap: what happens when Adobe has forgotten the place where reading continues.
     """
 
     stream: str

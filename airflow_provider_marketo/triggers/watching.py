@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 WRITTEN_EVERY = timedelta(hours=1)
-"""How often a position is written while nothing happens."""
+"""The time between two writes of a position while nothing happens."""
 
 AIRFLOWS_SHARE = 5.0
 """

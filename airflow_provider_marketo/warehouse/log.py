@@ -1,7 +1,7 @@
 """
 The log of loads, ``_marketo_loads``, which people query, and in which a load finds out that it has run before.
 
-Beside it lies ``_marketo_columns``: which field became which column of which table.
+Beside it is ``_marketo_columns``: which field became which column of which table.
 """
 
 from __future__ import annotations

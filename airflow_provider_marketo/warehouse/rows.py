@@ -175,7 +175,7 @@ class DatasetRows:
     def _batches(self, table: pa.Table, file: ManifestFile, number: int) -> Iterator[pa.RecordBatch]:
         paths = _partitions(file.name)
         columns = {}
-        there = set(table.column_names)  # Arrow makes this list again at each look
+        there = set(table.column_names)  # Arrow makes this list again at each access
         for name, kind in self._columns.items():
             if name in there:
                 values = self._clean(table.column(name), kind)

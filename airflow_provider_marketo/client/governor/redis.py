@@ -20,7 +20,7 @@ end
 local time = redis.call('TIME')
 return {0, held, time[1], time[2]}
 """
-"""Replaces the old state by a new one if it has not changed; otherwise returns the current state and the time."""
+"""Replaces the old state with a new one if it has not changed; otherwise returns the current state and the time."""
 
 _LIFE = 30 * 24 * 3600 * 1000
 """Milliseconds after which an unused state is forgotten. Without it, an instance begins with a pause of a window."""

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 GUARD = 1 / 40
-"""Part of the window that is added to it: we count a call when it is sent, Marketo when it arrives."""
+"""The guard band, as a part of the window: we count a call when it is sent, and Marketo counts it when it arrives."""
 
 PATIENCE = {INTERACTIVE: 0.0, EXTRACT: 10.0, POLL: 30.0}
 """Seconds for which a call of each kind lets later, more urgent calls pass. No kind waits for ever."""

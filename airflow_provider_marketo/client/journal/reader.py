@@ -23,7 +23,7 @@ KEPT = timedelta(days=7)
 
 CHECKED_EVERY = timedelta(hours=1)
 """
-How many times an empty answer is checked. An older journal returns nothing after a place that it has forgotten. So
+The time between two checks of an empty answer. An older journal returns nothing after a place that it has forgotten. So
 events that came up to this long before an empty answer may be unread.
 """
 
@@ -136,7 +136,7 @@ class JournalReader:
         """
         Distinguish the journal's end from a forgotten place: an older journal answers 204 at both.
 
-        A place is as old as the event before it, whose age is not known. So this asks quiet journals now and then.
+        A place is as old as the event before it, whose age is not known. So a quiet journal is checked now and then.
         """
         due = self.calls == 1 and self.stored is not None and _turn(page.date) != _turn(self.stored)
         if due and not self.client.is_valid(page):

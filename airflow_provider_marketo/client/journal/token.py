@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.secret import Secret
 
 RENEW_BEFORE = timedelta(minutes=5)
-"""How long before its end a token is renewed. A token with less than twice this life is renewed at half of it."""
+"""How long before its expiry a token is renewed. If its whole life is less than twice as long, at half of its life."""
 
 
 @dataclass(frozen=True)

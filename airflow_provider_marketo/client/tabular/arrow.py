@@ -32,7 +32,7 @@ class Parser:
     Turns blocks into tables of texts: null where Marketo wrote an unquoted ``null``.
 
     :param width: how many columns the file has.
-    :param wanted: names of the columns to read, and where they stand.
+    :param wanted: names of the columns to read, and their positions.
     """
 
     def __init__(self, width: int, wanted: Mapping[str, int]) -> None:
@@ -264,5 +264,5 @@ def convert_each(values: Any, convert: Callable[[Any], Any], data_type: Any) -> 
 
 
 def replace_each(texts: Any, change: Callable[[str], str | None]) -> Any:
-    """Replace each text by the function's result; null stays null. Equal texts need one call."""
+    """Replace each text with the function's result; null stays null. Equal texts need one call."""
     return convert_each(texts, change, pa.string())

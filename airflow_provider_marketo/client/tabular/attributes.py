@@ -70,7 +70,7 @@ def _one(cell: str) -> Mapping[str, Any] | None:
 
 
 def without_half_pairs(cell: str) -> str:
-    """Replace escapes that are half of a surrogate pair by the escape of U+FFFD."""
+    """Replace escapes that are half of a surrogate pair with the escape of U+FFFD."""
     return _ESCAPE.sub(lambda escape: r"\ufffd" if escape[1] else escape[0], cell)
 
 

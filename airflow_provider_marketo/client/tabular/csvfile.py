@@ -84,7 +84,7 @@ class CsvTransform(Transform):
             self._append(folder, b"".join(map(self._without_helper, written)), len(written))
 
     def _write_whole(self, block: Block) -> bool:
-        """Write a block without a look at its cells, if a quick look at its dates is enough."""
+        """Write a block without reading its cells, if a quick check of its dates is enough."""
         if self._dates is None or self._helper is None:
             if self._helper is not None or (self._dates is not None and not self._dates.all_inside(block)):
                 return False
@@ -160,7 +160,7 @@ class _Dates:
         return Block(data, len(dates), simple=True)
 
     def all_inside(self, block: Block) -> bool:
-        """Whether all rows of a block lie inside, as far as a quick look shows."""
+        """Whether all rows of a block lie inside, as far as a quick check shows."""
         if block.simple:
             dates = self._seen[1] if self._seen[0] is block.data else self._find(self._others, block.data)
             if len(dates) == block.rows:
@@ -244,7 +244,7 @@ class _Cells:
         return self._folder(tuple(self._part(name, self._shown(row, place), kind) for place, name, kind in self._parts))
 
     def hashed(self, record: bytes, row: Sequence[Field]) -> bytes:
-        """Replace values of hashed columns by digests, and hide lead fields in the rows of their changes."""
+        """Replace values of hashed columns with digests, and hide lead fields in the rows of their changes."""
         written: dict[int, bytes] = {}
         if self._hidden:
             cells = {name: _text(row, place) for name, place in self._hidden.items()}

@@ -1,8 +1,8 @@
 """
 Find records that begin with the date by which rows are cut, if that date is not written.
 
-Such a record is easy to find: a line break, a date in its usual spelling, a comma. What looks like that may also stand
-inside quotes, so :meth:`DateFirst.split` proves that it found every record and nothing else, or gives up.
+Such a record is easy to find: a line break, a date in its usual spelling, a comma. The same text may also be inside
+quotes, so :meth:`DateFirst.split` proves that it found every record and nothing else, or gives up.
 """
 
 from __future__ import annotations

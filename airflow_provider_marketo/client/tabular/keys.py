@@ -228,7 +228,7 @@ class LastRows:
             self._spill()
 
     def superseded(self) -> NumberSet:
-        """Return the numbers of the rows whose key comes again later."""
+        """Return the numbers of the rows whose key a later row repeats."""
         found = NumberSet()
         for numbers, keys in self._parts():
             last = dict(zip(keys, numbers, strict=True))

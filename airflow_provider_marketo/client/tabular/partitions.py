@@ -118,7 +118,7 @@ class Partitioning:
         return None if text is None else self.part_of(name, read(text, kind))
 
     def part_of(self, name: str, value: Value | None) -> str | None:
-        """Do as :meth:`part` does, with a value that has been read."""
+        """Return what :meth:`part` returns, for a value that was read already."""
         if name not in DATE_PARTS:
             return None if value is None else shown(value)
         moment = parse_date_or_none(value) if isinstance(value, str) else value

@@ -300,7 +300,7 @@ def line(values: Iterable[Any]) -> bytes:
 
 
 def utf8(data: bytes) -> bytes:
-    """Replace what is not UTF-8 by U+FFFD, half of a surrogate pair by a single one. ASCII around it stays."""
+    """Replace bytes that are not UTF-8 with U+FFFD; half of a surrogate pair becomes one. ASCII around them stays."""
     return _HALF_PAIR.sub("\ufffd".encode(), data).decode("utf-8", "replace").encode()
 
 

@@ -240,7 +240,7 @@ class Assets:
         return asset
 
     def named(self, family: str, name: str, location: Location | None = None) -> list[Asset]:
-        """Return the assets of a name. A name is unique within each program, and once more outside of programs."""
+        """Return the assets of a name. A name is unique in each program, and among assets outside of programs."""
         found = [
             self.by_family[family][number]
             for (known_family, _, known_name), number in self._names.items()

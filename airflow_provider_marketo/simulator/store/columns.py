@@ -94,11 +94,11 @@ class Column(Protocol):
     """A column of a table of any length."""
 
     def value(self, row: int) -> Any:
-        """Return the value of a row, as it stands in JSON."""
+        """Return the value of a row, as JSON has it."""
         ...
 
     def cells(self, start: int, stop: int) -> Iterable[str]:
-        """Return the values of successive rows, as they stand in CSV."""
+        """Return the values of successive rows, as CSV has them."""
         ...
 
     def find(self, texts: Collection[str], count: int) -> Iterator[int]:
