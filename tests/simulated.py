@@ -56,7 +56,7 @@ class Marketo(Simulator):
         return sum(len(rows) if isinstance(rows, range) else 1 for rows in found(_second(start), _second(end)))
 
     def calls(self, action: str) -> int:
-        """Return how often an operation of bulk exports was called, for all objects together."""
+        """Return how many times an operation of bulk exports was called, for all objects together."""
         counted = self.report().calls.items()
         return sum(count for name, count in counted if name.startswith("bulk_export_") and name.endswith(f".{action}"))
 

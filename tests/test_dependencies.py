@@ -53,7 +53,7 @@ def imported_distributions() -> set[str]:
 
 
 def distribution(module: str) -> str:
-    """Return the name of the distribution that a module lies in; Airflow's providers have one each."""
+    """Return the name of the distribution that a module is in; Airflow's providers have one each."""
     if provider := re.match(r"airflow\.providers\.(common\.\w+|\w+)", module):
         return f"apache-airflow-providers-{provider.group(1).replace('.', '-')}"
     top = module.partition(".")[0]

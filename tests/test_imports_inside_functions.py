@@ -62,7 +62,7 @@ class Inside(NamedTuple):
 
     @property
     def folder(self) -> str:
-        """The folder inside the package, or the file itself if it lies in no folder."""
+        """The folder inside the package, or the file itself if it is in no folder."""
         return self.file.partition("/")[0]
 
     def __str__(self) -> str:

@@ -142,7 +142,7 @@ class SeparateHost:
 
     def on_disk(self, path: Path) -> Path:
         """
-        Return where a file of the host lies on this machine.
+        Return where a file of the host is on this machine.
 
         :param path: path as the host sees it.
         """

@@ -23,7 +23,7 @@ BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Ga
 @dataclass
 class Fault:
     """
-    A fault and how often it happens.
+    A fault, and to how many calls it happens.
 
     :param operation: name in the catalogue, such as ``leads.sync``; ``*`` matches anything, as in ``bulk_export_*``.
     :param code: Marketo error code of the whole call. For the download of a file, JSON with this code replaces the

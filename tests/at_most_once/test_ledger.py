@@ -56,7 +56,7 @@ class MemoryStore:
 
 
 class Marketo:
-    """Counts how often it executes the request."""
+    """Counts how many times it executes the request."""
 
     def __init__(self, *answers) -> None:
         self.executed = 0

@@ -138,7 +138,7 @@ def test_an_invalid_token_is_a_typed_error_that_does_not_show_it(token):
 
 @cache
 def bomb(times: int) -> bytes:
-    """Return an answer of 100 MB, packed once or several times."""
+    """Return an answer of 100 MB, compressed once or several times."""
     packed = b'{"success": true, "result": "' + b" " * (100 << 20) + b'"}'
     for _ in range(times):
         packed = gzip.compress(packed, 1)
@@ -172,7 +172,7 @@ def test_an_answer_that_unpacks_to_a_hundred_megabytes_is_not_unpacked(where, pa
 
 
 def gzipped(body: bytes) -> bytes:
-    """Pack a body as two members and some padding, as a server that packs piece by piece may do."""
+    """Compress a body as two members and some padding, as a server that compresses piece by piece may do."""
     return gzip.compress(body[:99_999]) + gzip.compress(body[99_999:]) + b"\0" * 8
 
 
@@ -208,7 +208,7 @@ def test_of_a_redirect_neither_the_body_nor_the_target_is_read(target):
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 406, 407, 410, 411, 413, 415, 421, 451])
-def test_an_address_without_an_identity_service_is_said_to_be_one(status):
+def test_the_error_says_that_an_address_has_no_identity_service(status):
     """The remedies of Marketo's own statuses speak of ids, permissions and parameters."""
     with answering(token=lambda sock: sock.sendall(reply(b"<html>", status=f"{status} No"))) as server:
         error = failure_of(server)

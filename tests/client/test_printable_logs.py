@@ -1,4 +1,4 @@
-"""Texts from outside are printable in every log line of the package, whichever module writes it."""
+"""Texts from outside are printable in the log lines of every module of the package."""
 
 from __future__ import annotations
 

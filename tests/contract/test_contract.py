@@ -1,7 +1,7 @@
 """
 Every operation of the catalogue, compared with the facts of Adobe's OpenAPI files.
 
-The facts lie in the project as a snapshot. Where ``MARKETO_OPENAPI`` names the folder with the files, the snapshot is
+The project has the facts as a snapshot. Where ``MARKETO_OPENAPI`` names the folder with the files, the snapshot is
 also compared with them.
 """
 

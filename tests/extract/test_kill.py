@@ -1,4 +1,4 @@
-"""Real signals to real task processes, with the state that lies in the output folder."""
+"""Real signals to real task processes, with the state that is in the output folder."""
 
 from __future__ import annotations
 

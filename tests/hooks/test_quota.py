@@ -74,7 +74,7 @@ def test_the_variable_has_marketos_count_of_all_users_and_names_no_user(marketo,
     instance.spend(calls=4_000)
     desk.reader().refresh()
     held = desk.held()
-    assert (held["used"], held["quota"], held["reserve"]) == (4_001, 20_000, 1_000)  # the look is a call
+    assert (held["used"], held["quota"], held["reserve"]) == (4_001, 20_000, 1_000)  # the measurement is a call, too
     assert (held["calls_left"], held["export_mb_left"]) == (15_999, 500.0)
     assert instance.settings.users[0].user_id not in json.dumps(held)
     assert datetime.fromisoformat(held["resets_at"]) > desk.time

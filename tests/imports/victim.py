@@ -54,7 +54,7 @@ def kill(step: Step, folder: Path, **arguments: Any) -> None:
 
 def go_on(folder: Path, **arguments: Any) -> tuple[dict[str, Any], bool]:
     """
-    Run the next try, whose progress lies beside its chunks.
+    Run the next try, whose progress is beside its chunks.
 
     :return: its account, and whether it failed.
     """

@@ -173,7 +173,7 @@ DELETED = {
     "snippets": "Snippets",
     "static_lists": "Lead Database",
 }
-"""Types that Marketo's API can delete, and where such an asset lies."""
+"""Types that Marketo's API can delete, and where such an asset is."""
 
 
 @pytest.mark.parametrize("asset_type", DELETED)

@@ -1,4 +1,4 @@
-"""Columns that an author excludes are neither exported nor written, whichever way the rows are read."""
+"""Columns that an author excludes are neither exported nor written, in every way to read the rows."""
 
 from __future__ import annotations
 

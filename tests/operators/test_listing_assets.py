@@ -50,7 +50,7 @@ class Nightly:
 
 
 UNAPPROVED = {("unapproved_draft", "snippets", "Snippet 00002")}
-CHANGES = UNAPPROVED | {  # what lies in the program has another path now
+CHANGES = UNAPPROVED | {  # what is in the program has another path now
     ("added", "static_lists", "New"),
     ("removed", "static_lists", "Webinar Attendees"),
     ("changed", "programs", "Summer Webinar"),

@@ -41,7 +41,7 @@ MADE: Mapping[str, tuple[str, dict[str, Any]]] = {
     "snippets": ("Snippets", {}),
     "static_lists": ("Lead Database", {}),
 }
-"""Types that Marketo's API can create, where such an asset lies, and its required arguments."""
+"""Types that Marketo's API can create, where such an asset is, and its required arguments."""
 
 done_or_not = pytest.mark.parametrize("executed", [True, False], ids=["done", "not done"])
 

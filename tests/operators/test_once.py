@@ -235,7 +235,7 @@ class Fault(NamedTuple):
     A fault that the simulator produces.
 
     :param how: arguments of the simulator's ``fail``.
-    :param executions: how often Marketo executes the call in all tries together.
+    :param executions: how many times Marketo executes the call in all tries together.
     :param task: ``stops`` until a person decides, ``continues`` by itself, or ``fails`` and may be run again.
     """
 

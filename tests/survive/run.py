@@ -45,7 +45,7 @@ from tests.survive.trouble import (
 )
 
 TRIES, CLEARS = 4, 3
-"""Tries of a task, and how often a person clears one that failed for good. The last try meets no fault."""
+"""Tries of a task, and how many times a person clears one that failed for good. The last try meets no fault."""
 
 LONGEST = 60.0
 """Seconds after which a run counts as hung."""

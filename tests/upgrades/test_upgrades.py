@@ -64,7 +64,7 @@ class World:
         return task_context(self.store, max_tries=3)
 
     def submitted(self) -> dict[str, int]:
-        """Return how often the instance ran each operation that submits something."""
+        """Return how many times the instance ran each operation that submits something."""
         begun = ("create_job", "enqueue_job", "import", "request", "add_custom_activities")
         return {name: n for name, n in self.marketo.report().executed.items() if name.rpartition(".")[2] in begun}
 
