@@ -2,7 +2,7 @@
 The sizes of the pages of a Parquet file, read from the headers of the pages.
 
 Arrow unpacks a whole page at once, and trusts the size in its header. A page of 20 KB may unpack to 2 GB, and a reader
-notices this only when they are in memory. The footer's sizes of a column are no limit: its pages may be larger.
+notices this only when the bytes are in memory. The footer's sizes of a column are no limit: its pages may be larger.
 """
 
 from __future__ import annotations
