@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 FIRST_POSTGRES, DELTA_POSTGRES = 3.5, 0.7
 FIRST_DUCKDB = 2.0
+FIRSTS = 3
+"""Number of first loads into DuckDB, each into a new file, beside a reference of its own; the median counts."""
 DELTAS = 3
 """Number of deltas, each beside its own COPY, since single measurements vary; the median counts."""
 
@@ -57,13 +59,16 @@ def measure(folder: Path, rows: int) -> Iterator[Row]:
     ]
     what = f"{rows:,} rows of 20 columns"
     paths = [str(folder / f"{name}.parquet") for name in ("first", "delta0")]
-    with duckdb.connect(str(folder / "reference.db")) as connection:
-        reference = seconds(lambda: connection.execute(f"CREATE TABLE r AS SELECT * FROM read_parquet('{paths[0]}')"))
-    os.environ["AIRFLOW_CONN_WH"] = json.dumps({"conn_type": "duckdb", "host": str(folder / "wh.db")})
-    taken = [load(manifest) for manifest in (first, deltas[0])]
+    references, firsts = [], []
+    for number in range(FIRSTS):
+        references.append(created(folder / f"reference{number}.db", paths[0]))
+        os.environ["AIRFLOW_CONN_WH"] = json.dumps({"conn_type": "duckdb", "host": str(folder / f"wh{number}.db")})
+        firsts.append(load(first))
+    reference = median(references)
+    taken = [median(firsts), load(deltas[0])]
     yield _row("First load into DuckDB", what, taken[0], ("CREATE TABLE AS", reference), FIRST_DUCKDB)
     yield _row("Delta of a tenth into DuckDB", what, taken[1], ("CREATE TABLE AS", reference), None)
-    yield from _beside_dlt("DuckDB", what, taken, ["duckdb", str(folder / "dlt.db"), *paths])
+    yield from _beside_dlt("DuckDB", what, taken, ["duckdb", str(folder / "by_dlt.db"), *paths])
     with postgres(folder, Path(sys.executable).parent) as url:
         os.environ["AIRFLOW_CONN_WH"] = url
         taken = [load(first)]
@@ -83,7 +88,7 @@ def _beside_dlt(database: str, what: str, taken: Sequence[float], arguments: Seq
     if python is None:
         return
     script = Path(__file__).parent / "clients" / "dlt_client.py"
-    done = subprocess.run([python, str(script), *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run([python, str(script), *arguments], check=True, stdout=subprocess.PIPE, text=True)
     theirs = json.loads(done.stdout.splitlines()[-1])
     for name, ours, seconds_of_dlt in zip(("First load", "Delta"), taken, theirs, strict=True):
         yield _row(f"{name} into {database} beside dlt", what, ours, ("dlt", seconds_of_dlt), 1.0)
@@ -128,6 +133,12 @@ def load(manifest: Manifest) -> float:
     from airflow_provider_marketo.warehouse.task import load_manifest
 
     return seconds(lambda: load_manifest(manifest.to_dict(), _ARGUMENTS))
+
+
+def created(database: Path, source: str) -> float:
+    """Return the seconds in which a new database of DuckDB takes the rows of a Parquet file."""
+    with duckdb.connect(str(database)) as connection:
+        return seconds(lambda: connection.execute(f"CREATE TABLE r AS SELECT * FROM read_parquet('{source}')"))
 
 
 def copied(url: str) -> float:

@@ -137,6 +137,7 @@ def airflow(
     settings = {
         **_QUICK,
         "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True",  # for asset events; dag_policy disables cron schedules
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",  # the files stay as they are
         "TEST_POKE_INTERVAL": str(POLL_INTERVAL),
         "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(marketo),
         "AIRFLOW_CONN_MARKETO_WRONG_SECRET": json.dumps({**json.loads(_connection(marketo)), "password": "wrong"}),
