@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.operations import all_operations
+from tools import arguments_page
 from tools.arguments_page import public_classes
-from tools.documentation import PARTS, check, costs, picture
+from tools.documentation import PARTS, check, costs, picture, signature
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -35,6 +37,18 @@ def test_the_reference_says_what_each_class_that_is_listed_costs_and_which_permi
     assert len(listed) > 30
     assert listed <= set(costs.costs())
     assert listed <= set(costs.permissions())
+
+
+@pytest.mark.parametrize("kind", public_classes(), ids=lambda kind: kind.__name__)
+def test_the_reference_shows_each_argument_of_a_class_with_its_default(kind):
+    """Airflow's metaclass replaces the signature of operators by ``(*_: Any, **given: Any)``."""
+    text, _ = signature("app", "class", kind.__name__, kind, None, "(*_: Any, **given: Any)", None)
+    shown = ast.parse(f"def shown{text}: ...").body[0].args
+    arguments = arguments_page.arguments(kind)
+    assert [each.arg for each in [*shown.args, *shown.kwonlyargs]] == list(arguments)
+    assert "**given" not in text
+    if "max_calls" in arguments:
+        assert "max_calls: int | None = None" in text
 
 
 def test_a_row_about_a_case_says_the_case():

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import os
 import re
+from inspect import Parameter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools import arguments_page
 from tools.documentation import classes, costs, picture, tables
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ _PAGES = {
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("source-read", _fill)
+    app.connect("autodoc-process-signature", signature)
     app.connect("autodoc-process-docstring", _add_facts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -81,6 +84,29 @@ def _target(file: str, shown_in: Path) -> str:
     if page.parts[0] != "docs":
         return f"{_REPOSITORY}/{page}"
     return os.path.relpath(page, shown_in)
+
+
+def signature(*event: Any) -> tuple[str, str] | None:
+    """
+    Return for autodoc the arguments of a class with their types and defaults.
+
+    Airflow's metaclass of operators hides them: autodoc would show ``(*_: Any, **given: Any)``.
+    """
+    _, what, _, kind, *_ = event
+    if what != "class" or kind not in arguments_page.public_classes():
+        return None
+    given = arguments_page.arguments(kind).values()
+    by_position = [_argument(each) for each in given if each.kind is not Parameter.KEYWORD_ONLY]
+    by_keyword = [_argument(each) for each in given if each.kind is Parameter.KEYWORD_ONLY]
+    return f"({', '.join([*by_position, *(['*'] if by_keyword else []), *by_keyword])})", ""
+
+
+def _argument(parameter: Parameter) -> str:
+    """Return an argument as it is written in a signature."""
+    written = f"{parameter.name}: {parameter.annotation}"
+    if parameter.name == "deferrable":
+        return f"{written} = default_deferrable"  # Airflow's option: the value of this machine says nothing
+    return written if parameter.default is Parameter.empty else f"{written} = {parameter.default!r}"
 
 
 def _add_facts(*event: Any) -> None:
