@@ -1,7 +1,8 @@
 """
 Clone a program from a template, fill in its My Tokens, approve its e-mails and activate its trigger campaigns.
 
-Run it as often as you like: it makes one program of that name. A retry continues where the failed try stopped.
+A retry or a clear continues where the failed try stopped, and makes no second program. A run with the name of a program
+that exists fails; with ``if_exists="update"`` it fills in that program instead.
 
 Before the first run: ``airflow marketo setup``. The API user needs Read-Write Assets, Approve Assets and Activate
 Campaign.
