@@ -238,7 +238,7 @@ def test_the_program_may_be_cloned_for_the_run(schedule):
         ({"run_at": "2027-05-04T08:00:00"}, "has no time zone. Write 2027-05-04T08:00:00Z"),
         ({"run_at": "2020-05-04T08:00:00Z"}, "is in the past"),
         ({"run_at": timedelta(minutes=4)}, "is less than five minutes ahead"),
-        ({"run_at": timedelta(days=740)}, "is more than two years ahead"),
+        ({"run_at": timedelta(days=730, hours=12)}, "is more than two years ahead"),
         ({"campaign_id": TRIGGER}, "is a trigger campaign. .*MarketoTriggerCampaignOperator"),
         ({"tokens": {"my.Headline": "x"}}, "tokens: "),
     ],
@@ -249,6 +249,27 @@ def test_a_wrong_run_is_refused(schedule, arguments, message):
     with pytest.raises((AirflowFailException, MarketoInvalidRequestError), match=message):
         schedule.run(**arguments)
     assert schedule.sendings == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5, seconds=30), timedelta(days=729, hours=12)])
+def test_a_run_may_be_five_minutes_to_two_years_ahead(schedule, ahead):
+    planned = schedule.run(run_at=datetime.now(timezone.utc) + ahead, dry_run=True)
+    assert (planned["scheduled"], planned["scheduled_earlier"]) == (False, False)
+    assert schedule.sendings == []
+
+
+def test_without_max_audience_a_thousand_leads_are_the_limit(trigger):
+    thousand = list(range(1001, 2001))
+    assert trigger.run(lead_ids=thousand, dry_run=True)["leads"] == 1_000
+    with pytest.raises(AirflowFailException, match="the audience has 1001 leads, and max_audience is 1000"):
+        trigger.run(lead_ids=[*thousand, 2001])
+    assert trigger.run(lead_ids=[*thousand, 2001], max_audience=None, dry_run=True)["leads"] == 1_001
+
+
+def test_a_single_lead_is_named_by_its_id_when_it_is_unknown_whether_it_was_sent(trigger):
+    trigger.marketo.fail("campaigns.request", drop=True, executed=True)
+    with pytest.raises(AirflowFailException, match=r"trigger campaign 2001 for 1 lead \(ids 1001 to 1001\)"):
+        trigger.run(lead_ids=[1001])
 
 
 @pytest.mark.parametrize(
