@@ -63,7 +63,7 @@ LONGEST = 5_400.0
 """Seconds after which tasks that have not ended count as hung."""
 
 LOOK_EVERY, TELL_EVERY = 3.0, 30.0
-"""Seconds between two looks, which cost Airflow's API server some time, and between two lines of progress."""
+"""Seconds between two polls, which cost Airflow's API server some time, and between two lines of progress."""
 
 _BIN = Path(sys.executable).parent
 

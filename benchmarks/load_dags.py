@@ -15,7 +15,7 @@ ROWS_PER_CALL = 300
 FIRST_LEAD = 1001
 CAMPAIGN = 2001
 POLL = 10
-"""Seconds between two looks of what waits in the triggerer."""
+"""Seconds between two polls of the tasks that wait in the triggerer."""
 
 TEXT = '''
 """{about}"""

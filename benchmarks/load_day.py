@@ -1,9 +1,9 @@
 """
 The memory of a triggerer, of a task and of the worker that supervises the task, over the work of a day.
 
-A day is 1,440 looks of each poller, at four looks a second instead of one a minute: it takes six minutes or longer. In
+A day is 1,440 polls of each poller, at four polls a second instead of one a minute: it takes six minutes or longer. In
 the triggerer of a whole Airflow, 150 sensors wait for leads and export jobs, and a watcher waits for activities. A task
-in ``poke`` mode looks as often. After each hour, which is 60 looks, all tokens expire, a form is filled, which starts a
+in ``poke`` mode polls as often. After each hour, which is 60 polls, all tokens expire, a form is filled, which starts a
 run, and three further sensors find their leads and end.
 
 The clock of the machine is not changed. What depends on hours of real time, such as the refresh of the quota Variable
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from tools.real_airflow import DagRun, RealAirflow
 
 HOURS, LOOKS = 24, 60
-"""Simulated hours, and the looks of an hour."""
+"""Simulated hours, and the polls of an hour."""
 
 EVERY = 0.25
-"""Real seconds between two looks."""
+"""Real seconds between two polls."""
 
 LEADS, JOBS, ENDING = 100, 50, 3
 """Sensors that wait all day, and those that end in each hour."""
@@ -140,7 +140,7 @@ def measure_day(folder: Path) -> Iterator[Row]:
         took = time.monotonic() - begun
         wait_until(lambda: steadily(lambda: _succeeded(airflow, "hour")) == HOURS, 600, every=1)
         still, forms = deferred(airflow), _succeeded(airflow, "form")
-    on = f"{HOURS * LOOKS} looks and {HOURS} tokens of each connection, {took / 60:.0f} minutes"
+    on = f"{HOURS * LOOKS} polls and {HOURS} tokens of each connection, {took / 60:.0f} minutes"
     for name in parts:
         yield _of_growth(name, on, [size[name] for size in sizes])
     yield Row("sensors that wait all day", on, str(still), "all", still, LEADS + JOBS)
@@ -167,7 +167,7 @@ def _pid(run: DagRun) -> int | None:
 
 
 def _let_pass(instances: dict[str, Simulator], looks: int) -> None:
-    """Wait until every instance has answered some more looks."""
+    """Wait until every instance has answered some more polls."""
     enough = {name: each.report().total_calls + looks for name, each in instances.items()}
     wait_until(
         lambda: all(each.report().total_calls >= enough[name] for name, each in instances.items()), LONGEST / HOURS

@@ -21,7 +21,7 @@ BELONGS_TO: Mapping[str, Mapping[str, str]] = {
     "program_members": {"programId": "programs", "leadId": "leads"},
     "list_members": {"listId": "static_lists", "leadId": "leads"},
 }
-"""By dataset: its fields that hold the ``id`` of a row of another dataset, and that dataset."""
+"""By dataset: the fields of its rows that hold the ``id`` of a row of another dataset, each with that other dataset."""
 
 _ID = "id"
 

@@ -106,13 +106,13 @@ def test_reading_continues_from_the_page_that_the_caller_names(client, marketo):
     assert asked(marketo, "pageIndex") == ["2", "3"]
 
 
-def test_users_are_read_by_an_offset_in_users(client, marketo):
+def test_users_are_read_by_an_offset_that_counts_users(client, marketo):
     answers(marketo, USERS, rows(1, 2, 3), rows(4), [])
     assert ids(client.pages("user_management.get_users")) == [[1, 2, 3], [4], []]
     assert asked(marketo, "pageOffset") == [None, "3", "4"]
 
 
-def test_assets_are_read_by_an_offset_in_records_until_a_page_is_empty(client, marketo):
+def test_assets_are_read_by_an_offset_that_counts_records_until_a_page_is_empty(client, marketo):
     answers(marketo, FOLDERS, found(rows(1, 2)), found(rows(3)), found([]))
     assert ids(client.pages("folders.get")) == [[1, 2], [3], []]
     assert asked(marketo, "offset") == [None, "2", "3"]

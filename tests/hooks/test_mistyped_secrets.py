@@ -46,7 +46,7 @@ def variables_of_reading(error: BaseException) -> list[str]:
     """Return the variables that a recorder of tracebacks would find where an extra is read."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
     modules = (settings_module.__file__, adobe_events.__file__)
-    # The frame of from_connection has Airflow's connection and the host; the message names the host's place.
+    # The frame of from_connection has Airflow's connection and the host; the message names this field.
     return [
         repr(value)
         for frame in frames

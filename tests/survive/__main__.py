@@ -1,5 +1,5 @@
 """
-The fault campaign and the kill campaign: many seeded runs, the last line a verdict.
+The fault campaign and the kill campaign: they make many seeded runs, and print a verdict in the last line.
 
     python -m tests.survive --runs 200
     python -m tests.survive --seed 1234 --runs 1

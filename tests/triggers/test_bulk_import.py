@@ -73,7 +73,7 @@ def test_it_fires_at_the_deadline(marketo):
     assert event_of(trigger(seconds=0.1)) == {"status": "timed out"}
 
 
-def test_failures_that_may_pass_are_passed_over(marketo, monkeypatch):
+def test_the_wait_continues_after_a_temporary_failure(marketo, monkeypatch):
     instance = marketo()
     upload(instance)
     calls = iter([MarketoTransientError("a blip"), MarketoTransientError("another"), True])

@@ -1,8 +1,8 @@
 """
 Loads continue in a database that an earlier release has filled.
 
-The file ``warehouse.sql`` of a release has the tables that it left in SQLite. To add this release's own, name its
-folder::
+The file ``warehouse.sql`` of a release has the tables that it left in SQLite. To add the tables of this release, name
+the folder for them::
 
     MARKETO_WRITE_UPGRADE=0.2.0 pytest tests/upgrades
 """

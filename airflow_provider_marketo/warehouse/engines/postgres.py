@@ -30,7 +30,7 @@ a sort. Compilation is off, because it takes longer than it saves.
 
 _PATIENCE, _WAITS = "10min", 6
 """
-How long a load waits for another load of its table at a time, and how many times, before it gives up.
+How long a load waits for another load of its table each time, and how many times before it gives up.
 
 A first load holds its table while it reads files, since it writes rows without staging them. Another load of the table
 can do nothing before that, and the log says after each wait which one it waits for.
