@@ -257,7 +257,7 @@ def test_what_leads_hide_is_hidden_in_their_changes(tmp_path, database):
 
 def test_what_marketo_only_looks_up_needs_keys(tmp_path, database):
     with pytest.raises(
-        MarketoInvalidRequestError, match=r"lists no companies.*tables={'companies': {'keys': \[\.\.\.\]}}"
+        MarketoInvalidRequestError, match=r"does not list companies.*tables={'companies': {'keys': \[\.\.\.\]}}"
     ):
         group(tmp_path, tables={"companies": {}})
     assert set(get_args(LookedUpObject)) == {name for name, each in LISTINGS.items() if each.looked_up_by}
