@@ -16,9 +16,14 @@ _PROBE_EVERY = timedelta(minutes=15)
 _PROBE_FOR = timedelta(hours=3)
 
 
-def quota_date(now: datetime) -> str:
-    """Return the quota day as Marketo writes it: a date in Chicago, such as ``2026-01-31``."""
-    return now.astimezone(QUOTA_ZONE).date().isoformat()
+def quota_date(now: datetime, *, ago: timedelta = timedelta(0)) -> str:
+    """
+    Return the quota day as Marketo writes it: a date in Chicago, such as ``2026-01-31``.
+
+    :param now: a time of the day, aware.
+    :param ago: how many days earlier the wanted day is.
+    """
+    return (now.astimezone(QUOTA_ZONE).date() - ago).isoformat()
 
 
 def day_start(now: datetime) -> datetime:

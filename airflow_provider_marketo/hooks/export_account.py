@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from airflow_provider_marketo.client import stored
@@ -132,7 +132,7 @@ class ExportAccount(Serializable):
         today = quota_date(now)
         if self.day == today:
             return self
-        oldest = (date.fromisoformat(today) - _REMEMBERED).isoformat()
+        oldest = quota_date(now, ago=_REMEMBERED)
         days = {**self.days, **({self.day: self.spent_by_dag()} if self.day else {})}
         return replace(
             self,

@@ -29,17 +29,18 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from dataclasses import MISSING, fields
-from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import parse_day
 from airflow_provider_marketo.simulator.faults import Fault
 from airflow_provider_marketo.simulator.settings import Settings
 from airflow_provider_marketo.simulator.simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
 _PROGRAM = "python -m airflow_provider_marketo.simulator"
 _NOT_OPTIONS = ("users", "export_rows", "export_header")
@@ -199,13 +200,20 @@ def _add_fields(
 
 
 def _parser_of(annotation: str) -> Any:
-    for name, kind in (("int", int), ("float", float), ("date", date.fromisoformat), ("Path", Path)):
+    for name, kind in (("int", int), ("float", float), ("date", _day), ("Path", Path)):
         if annotation.startswith(name):
             return kind
     return str
 
 
-_METAVARS: dict[Any, str] = {int: "N", float: "N", date.fromisoformat: "DAY", Path: "PATH"}
+def _day(text: str) -> date:
+    try:
+        return parse_day(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+_METAVARS: dict[Any, str] = {int: "N", float: "N", _day: "DAY", Path: "PATH"}
 
 
 def _helps(docstring: str) -> dict[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.simulator.bodies import parse_json
+from airflow_provider_marketo.simulator.dates import parse_day, parse_moment
 from airflow_provider_marketo.simulator.problems import ApiError, BadRecord
-from airflow_provider_marketo.simulator.request import Upload, as_integer, missing, parse_moment
+from airflow_provider_marketo.simulator.request import Upload, as_integer, missing
 from airflow_provider_marketo.simulator.spellings import json_as_in_catalogue, pairs_as_in_catalogue
 
 if TYPE_CHECKING:
@@ -275,7 +276,7 @@ class _Reader:
 
     def _day(self, schema: Schema, name: str, value: Any) -> str:
         try:
-            return date.fromisoformat(str(value)).isoformat()
+            return parse_day(str(value)).isoformat()
         except ValueError:
             if self._assets:
                 raise ApiError("704", f"Invalid date format for '{name}': {value}") from None

@@ -83,8 +83,3 @@ class ManualClock:
         """
         with self._lock:
             self._now += timedelta(seconds=seconds)
-
-
-def iso(moment: datetime) -> str:
-    """Return a time as the lead database writes it: UTC, whole seconds."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

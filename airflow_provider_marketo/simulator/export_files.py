@@ -8,8 +8,8 @@ from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.store.activities import FIRST_ACTIVITY, Activities, Activity, as_json
-from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.csvfile import cell, flag
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID
 

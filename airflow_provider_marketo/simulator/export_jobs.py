@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow_provider_marketo.simulator.clock import Clock, iso
+from airflow_provider_marketo.simulator.dates import iso
 from airflow_provider_marketo.simulator.export_files import Written, write
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.settings import MEGABYTE, ApiUser, Settings
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from airflow_provider_marketo.simulator.clock import Clock
     from airflow_provider_marketo.simulator.meter import Meter
 
 CREATED, QUEUED, PROCESSING = "Created", "Queued", "Processing"

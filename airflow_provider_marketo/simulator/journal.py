@@ -16,8 +16,7 @@ from datetime import datetime, timezone
 from itertools import count as counting
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.clock import iso
-from airflow_provider_marketo.simulator.store.columns import timestamp
+from airflow_provider_marketo.simulator.dates import iso, parse_moment, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -339,7 +338,7 @@ class Journal:
 def _made_odd(event: dict[str, Any], number: int) -> dict[str, Any]:
     """Return an event in one of the spellings that Adobe's pages show; it means the same."""
     data = event["data"]
-    moment = datetime.fromisoformat(data["activityDate"].replace("Z", "+00:00"))
+    moment = parse_moment(data["activityDate"])
     local = datetime.fromtimestamp(moment.timestamp() - 5 * 3600, timezone.utc)
     spellings = (iso(moment), iso(moment).replace("T", " ").rstrip("Z"), local.strftime("%Y-%m-%dT%H:%M:%S-5:00"))
     odd = {**data, "activityDate": spellings[number % len(spellings)], "lead": {"id": data["leadId"]}, "mood": None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.simulator.problems import ApiError
@@ -99,19 +98,3 @@ def as_integer(value: Any) -> int:
     if not isinstance(value, bool) and _INTEGER.fullmatch(str(value)) and abs(int(value)) < _LARGEST:
         return int(value)
     raise ApiError("1001", f"Invalid value '{value}'. Required of type 'integer'")
-
-
-def parse_moment(value: str) -> datetime:
-    """
-    Return a point in time from ISO 8601, in UTC.
-
-    Python 3.10 itself accepts an offset only with a colon, and a fraction of a second only with 3 or 6 digits.
-
-    :raises ValueError: it has another format, or is outside the years 1 to 9999.
-    """
-    plain = re.sub(r"([+-]\d\d):?(\d\d)$", r"\1:\2", value.replace("Z", "+00:00"))
-    plain = re.sub(r"\.(\d{1,6})", lambda found: f".{found.group(1):0<6}", plain)
-    try:
-        return datetime.fromisoformat(plain).astimezone(timezone.utc)
-    except OverflowError:
-        raise ValueError(f"'{value}' is outside the years 1 to 9999") from None

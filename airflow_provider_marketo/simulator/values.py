@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import parse_day, parse_moment, timestamp
 from airflow_provider_marketo.simulator.problems import RecordError
-from airflow_provider_marketo.simulator.request import parse_moment
-from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -92,7 +90,7 @@ _WORDS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no"
 
 
 def _date(value: Any) -> str:
-    return date.fromisoformat(str(value)[:10]).isoformat()
+    return parse_day(str(value)[:10]).isoformat()
 
 
 def _moment(value: Any) -> str:

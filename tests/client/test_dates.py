@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pendulum
 import pytest
 
+import airflow_provider_marketo
 from airflow_provider_marketo.client.dates import as_utc, compact, has_zone, iso, parse_date, without_zone, written
 
 PACIFIC = timezone(timedelta(hours=-8))
@@ -50,3 +53,14 @@ def test_a_date_of_pendulum_becomes_one_of_python_so_that_lengths_can_be_divided
     assert converted == given
     assert type(converted) is datetime
     assert (converted - as_utc(given.subtract(hours=3))) / timedelta(hours=1) == 3
+
+
+def test_only_the_modules_of_dates_know_how_dates_are_spelled():
+    package = Path(airflow_provider_marketo.__file__).parent
+    readers = {
+        file.relative_to(package).as_posix()
+        for file in package.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("fromisoformat", "strptime")
+    }
+    assert readers <= {"client/dates.py", "simulator/dates.py"}, "the simulator shares no code with the client"

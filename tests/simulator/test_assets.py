@@ -235,6 +235,8 @@ def test_costs_are_added_unless_they_are_to_be_replaced(api):
     ("kind", "value", "code"),
     [
         ("date", "4 May", "704"),
+        ("date", "20260504", "704"),
+        ("date", "2026-W19-1", "704"),
         ("score", str(2**31), "701"),
         ("number", "many", "701"),
         ("colour", "red", "1003"),

@@ -109,6 +109,13 @@ def test_the_long_help_explains_every_setting(capsys: pytest.CaptureFixture[str]
     assert "--users" not in text
 
 
+def test_a_day_has_one_spelling(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--end", "20260131"])
+
+    assert "argument --end: '20260131' is not a day such as 2026-01-31" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "wrong",
     [{"start": date(2027, 1, 1)}, {"attributes_style": "xml"}, {"users": ()}],

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from airflow_provider_marketo.simulator import ManualClock, Settings
+from airflow_provider_marketo.simulator.dates import start_of_day
 from airflow_provider_marketo.simulator.instance import Instance
 from airflow_provider_marketo.simulator.store import Store
-from airflow_provider_marketo.simulator.store.table import start_of_day
 from tests.seed import DATES
 from tests.simulator.conftest import Make
 from tests.simulator.support import JANUARY, Api, Export

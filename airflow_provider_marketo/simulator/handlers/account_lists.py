@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,12 +6,12 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.paging import seal, unseal
 from airflow_provider_marketo.simulator.problems import ApiError, RecordError, each_record
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
-from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping

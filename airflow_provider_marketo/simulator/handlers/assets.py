@@ -6,10 +6,10 @@ The table of kinds describes the differences. A kind has the operations that the
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations
+from airflow_provider_marketo.simulator.dates import asset_timestamp
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -30,11 +30,6 @@ _MEMBER_NAMES = {"isArchive": "isArchived", "published": "publishToMSI", "prefil
 _HEADERS = ("subject", "fromName", "fromEmail", "replyEmail")
 _NOT_IN_LISTS = ("tags", "costs")
 _BOTH = "approved with draft"
-
-
-def asset_timestamp(moment: int) -> str:
-    """Return a time as asset records write it: with both ``Z`` and an offset."""
-    return datetime.fromtimestamp(moment, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ+0000")
 
 
 def show(instance: Instance, asset: Asset, version: Mapping[str, Any] | None = None) -> dict[str, Any]:

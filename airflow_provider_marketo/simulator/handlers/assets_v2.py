@@ -6,6 +6,7 @@ import copy
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.handlers import assets as classic
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
@@ -13,7 +14,6 @@ from airflow_provider_marketo.simulator.request import missing
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS
 from airflow_provider_marketo.simulator.store.assets import FOLDER, PROGRAM, WORKSPACE, Asset, Location
-from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.handlers.assets import check_lead, id_reply, requested_asset
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
@@ -14,7 +15,6 @@ from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.assets import Asset, Location, Sending
-from airflow_provider_marketo.simulator.store.columns import timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.lead_writing import searchable_fields
 from airflow_provider_marketo.simulator.paging import page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.fields import LENGTHS, Field
 
 if TYPE_CHECKING:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import asset_timestamp
+from airflow_provider_marketo.simulator.dates import asset_timestamp, parse_day
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
@@ -265,7 +264,7 @@ def _place(instance: Instance, request: Request) -> Location:
 def _check_value(kind: str, value: str) -> None:
     if kind == "date":
         try:
-            date.fromisoformat(value)
+            parse_day(value)
         except ValueError:
             raise ApiError("704", f"Invalid date '{value}'") from None
     if kind == "score" and not (_SCORE.fullmatch(value) and -(2**31) <= int(value) < 2**31):

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.handlers.assets import (
-    asset_timestamp,
-    delete_contents,
-    filter_assets,
-    requested_asset,
-    show,
-)
+from airflow_provider_marketo.simulator.dates import asset_timestamp
+from airflow_provider_marketo.simulator.handlers.assets import delete_contents, filter_assets, requested_asset, show
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply

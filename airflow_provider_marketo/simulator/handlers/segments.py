@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator.handlers.assets import asset_timestamp, requested_asset, show, version_of
+from airflow_provider_marketo.simulator.dates import asset_timestamp
+from airflow_provider_marketo.simulator.handlers.assets import requested_asset, show, version_of
 from airflow_provider_marketo.simulator.paging import asset_page
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply
 from airflow_provider_marketo.simulator.routes import answers

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import Bare, Reply
 from airflow_provider_marketo.simulator.routes import answers
-from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.users import ROLES, WORKSPACES, Grant, User
 
 if TYPE_CHECKING:

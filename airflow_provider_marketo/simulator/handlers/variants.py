@@ -6,7 +6,8 @@ import base64
 import copy
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator.handlers.assets import asset_timestamp, id_reply, requested_asset, version_of
+from airflow_provider_marketo.simulator.dates import asset_timestamp
+from airflow_provider_marketo.simulator.handlers.assets import id_reply, requested_asset, version_of
 from airflow_provider_marketo.simulator.handlers.segments import segments_of
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.reply import NOTHING_FOUND, Envelope, Reply

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from airflow_provider_marketo.simulator.dates import start_of_day
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.store.account_lists import AccountLists
 from airflow_provider_marketo.simulator.store.activities import Activities
@@ -15,7 +16,6 @@ from airflow_provider_marketo.simulator.store.leads import Leads
 from airflow_provider_marketo.simulator.store.lists import Lists
 from airflow_provider_marketo.simulator.store.programs import Programs
 from airflow_provider_marketo.simulator.store.schemas import Schemas
-from airflow_provider_marketo.simulator.store.table import start_of_day
 from airflow_provider_marketo.simulator.store.users import Users
 
 if TYPE_CHECKING:

@@ -17,14 +17,14 @@ from heapq import merge
 from itertools import count as counting
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+from airflow_provider_marketo.simulator.dates import start_of_day, timestamp
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.simulator.store.activity_types import ACTIVITY_TYPES, ActivityType
 from airflow_provider_marketo.simulator.store.asset_kinds import FIRST_FORM, FORM
-from airflow_provider_marketo.simulator.store.columns import TEXTS, WORDS, timestamp
+from airflow_provider_marketo.simulator.store.columns import TEXTS, WORDS
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
 from airflow_provider_marketo.simulator.store.lists import Lists, initial_list
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Programs, initial_program, initial_status
-from airflow_provider_marketo.simulator.store.table import start_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

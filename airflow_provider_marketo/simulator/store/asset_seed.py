@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.simulator.dates import parse_timestamp
 from airflow_provider_marketo.simulator.store.asset_kinds import DATABASE, DESIGN, FORM, KINDS, MARKETING
 from airflow_provider_marketo.simulator.store.assets import (
     FOLDER,
@@ -18,7 +19,6 @@ from airflow_provider_marketo.simulator.store.assets import (
     Location,
 )
 from airflow_provider_marketo.simulator.store.programs import CHANNELS, Program
-from airflow_provider_marketo.simulator.store.table import parse_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.problems import ApiError
 from airflow_provider_marketo.simulator.store.asset_kinds import KINDS, Kind
-from airflow_provider_marketo.simulator.store.columns import timestamp
 from airflow_provider_marketo.simulator.store.lists import Lists, StaticList
 from airflow_provider_marketo.simulator.store.programs import Program, Programs
 from airflow_provider_marketo.simulator.store.template_markup import Markup, markup_of

@@ -9,11 +9,12 @@ are generated at the speed of :func:`itertools.cycle`.
 from __future__ import annotations
 
 import random
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow_provider_marketo.simulator.dates import timestamp
 from airflow_provider_marketo.simulator.store.csvfile import cell
 
 if TYPE_CHECKING:
@@ -87,7 +88,6 @@ TEXTS = (
 )
 _FIRST_PRIME = 101
 _SHARE_EMPTY, _SHARE_TRUE = 0.2, 0.3
-_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Column(Protocol):
@@ -214,11 +214,6 @@ def _day(chance: random.Random) -> str:
 
 def _moment(chance: random.Random) -> str:
     return timestamp(1_700_000_000 + chance.randrange(60_000_000))
-
-
-def timestamp(seconds: int) -> str:
-    """Return a time, given in seconds since 1970, as the lead database writes it."""
-    return (_EPOCH + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
 _ALWAYS = frozenset({"lastName", "leadScore", "leadStatus", "country"})

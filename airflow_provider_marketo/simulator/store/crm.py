@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from airflow_provider_marketo.simulator.store.columns import folded, timestamp
+from airflow_provider_marketo.simulator.dates import timestamp
+from airflow_provider_marketo.simulator.store.columns import folded
 from airflow_provider_marketo.simulator.store.fields import Field
 
 _TIMES = (

@@ -7,16 +7,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.store.columns import (
-    Column,
-    ComputedColumn,
-    CyclicColumn,
-    cyclic_columns,
-    timestamp,
-)
+from airflow_provider_marketo.simulator.dates import start_of_day, timestamp
+from airflow_provider_marketo.simulator.store.columns import Column, ComputedColumn, CyclicColumn, cyclic_columns
 from airflow_provider_marketo.simulator.store.fields import Field
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID
-from airflow_provider_marketo.simulator.store.table import Record, Table, start_of_day
+from airflow_provider_marketo.simulator.store.table import Record, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

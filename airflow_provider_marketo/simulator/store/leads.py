@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.simulator.store.columns import ComputedColumn, CyclicColumn, cyclic_columns, timestamp
+from airflow_provider_marketo.simulator.dates import start_of_day, timestamp
+from airflow_provider_marketo.simulator.store.columns import ComputedColumn, CyclicColumn, cyclic_columns
 from airflow_provider_marketo.simulator.store.fields import LEAD_FIELDS, Field, by_name
-from airflow_provider_marketo.simulator.store.table import Record, Table, start_of_day
+from airflow_provider_marketo.simulator.store.table import Record, Table
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import Settings

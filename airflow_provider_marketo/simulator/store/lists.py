@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator.store.columns import timestamp
+from airflow_provider_marketo.simulator.dates import start_of_day, timestamp
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
-from airflow_provider_marketo.simulator.store.table import start_of_day
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from airflow_provider_marketo.simulator.store.columns import cyclic_columns, timestamp
+from airflow_provider_marketo.simulator.dates import start_of_day, timestamp
+from airflow_provider_marketo.simulator.store.columns import cyclic_columns
 from airflow_provider_marketo.simulator.store.fields import MEMBER_FIELDS, Field, by_name
 from airflow_provider_marketo.simulator.store.leads import FIRST_ID, Leads
-from airflow_provider_marketo.simulator.store.table import CHANGED_AT, start_of_day
+from airflow_provider_marketo.simulator.store.table import CHANGED_AT
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.simulator.settings import Settings

@@ -9,11 +9,11 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from datetime import date, datetime, timezone
 from itertools import chain
 from typing import Any, TypeAlias, TypeVar
 
-from airflow_provider_marketo.simulator.store.columns import Column, ComputedColumn, folded, timestamp
+from airflow_provider_marketo.simulator.dates import parse_timestamp, timestamp
+from airflow_provider_marketo.simulator.store.columns import Column, ComputedColumn, folded
 
 _MONTH = 30 * 86_400
 CHANGED_AT = "_changedAt"
@@ -26,16 +26,6 @@ Kind = TypeVar("Kind", bound="Table")
 Record = Mapping[str, Any]
 Rows: TypeAlias = range | Record
 """A range of generated records by row number, or one written record."""
-
-
-def start_of_day(of: date) -> int:
-    """Return the first second of a day (UTC), in seconds since 1970."""
-    return int(datetime(of.year, of.month, of.day, tzinfo=timezone.utc).timestamp())
-
-
-def parse_timestamp(moment: str) -> int:
-    """Return the seconds since 1970 of a text that :func:`~.columns.timestamp` wrote."""
-    return int(datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp())
 
 
 class Table:
