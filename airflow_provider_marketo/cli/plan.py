@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow_provider_marketo.airflow_compat import action_cli, providers_configuration_loaded
 from airflow_provider_marketo.choices import BulkObject
 from airflow_provider_marketo.cli.tables import print_facts, print_rows
+from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
@@ -123,7 +124,7 @@ def _request(args: Namespace) -> ExtractRequest:
         end=end,
         date_field=args.date_field,
         filters={"programIds": args.program_ids} if args.program_ids else {},
-        fields=args.fields or (None if args.what == "activities" else ALL_FIELDS),
+        fields=args.fields or (None if export_object(args.what).fields else ALL_FIELDS),
         custom_object=args.custom_object,
         window=as_period("window", args.window),
         order=args.order,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.airflow_compat import Variable
 from airflow_provider_marketo.arguments import is_filled_in_later
+from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.conversions import as_period, as_utc
@@ -126,7 +127,7 @@ def _extract(task: DagTask, start: datetime | None, end: datetime) -> TaskCost:
         name,
         start=start,
         end=last,
-        fields=None if name == "activities" else ALL_FIELDS,
+        fields=None if export_object(name).fields else ALL_FIELDS,
         window=_period(facts.get("window")) or _MONTH,
         order=str(facts.get("order") or "oldest_first"),
     )

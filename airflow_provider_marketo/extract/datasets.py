@@ -38,7 +38,7 @@ def datasets_of(request: ExtractRequest, plan: ExtractPlan, files: Iterable[str]
         "scope": scope,
         "removal": request.removal,
     }
-    if request.attributes_form != "typed" or request.object_type != "activities":
+    if request.attributes_form != "typed":
         return [ManifestDataset(_name(request), tuple(_columns(request, plan)), **about)]
     known = {folder: plan.activity_types[number] for number, folder in type_folders(plan.activity_types).items()}
     folders = sorted({*known, *(name.partition("/")[0] for name in files)})

@@ -48,8 +48,6 @@ log = printable_logger(__name__)
 
 _SPENT = (MarketoQuotaExhaustedError, MarketoBudgetError)
 
-ACTIVITIES = "activities"
-
 MAX_RECREATIONS = 2
 """An earlier try may have cancelled a job. If a job is cancelled more often than this, someone else cancels it."""
 
@@ -255,7 +253,7 @@ class ExtractRun:
         :raises MarketoInvalidRequestError: there is no row, and the whole span is older than Marketo keeps activities.
         """
         request, plan = self._request, self._plan
-        if rows or request.object_type != ACTIVITIES or request.end is None:
+        if rows or not request.export.has_types or request.end is None:
             return
         wanted = [plan.activity_types[each] for each in plan.filters.get("activityTypeIds", ())]
         longest = max((kept(kind.name) for kind in wanted), default=MONTHS_25)

@@ -117,6 +117,8 @@ def _feed(
     key: tuple[str, ...] = ("marketoGUID",),
     kept: timedelta | None = None,
     removed_lead: str | None = None,
+    tells_changes: bool = False,
+    has_types: bool = False,
 ) -> Feed:
     export = ExportObject(
         name=name,
@@ -126,7 +128,8 @@ def _feed(
         date_filters=("activityDate",),
         cut_by={"activityDate": "activityDate"},
         fields=tuple(columns),
-        tells_changes=name in (ACTIVITIES, LEAD_CHANGES),
+        tells_changes=tells_changes,
+        has_types=has_types,
     )
     removal = Removal("leads", {"id": removed_lead}, "activityDate") if removed_lead else None
     return Feed(export, operation, columns, rows, kept, removal)
@@ -135,7 +138,14 @@ def _feed(
 FEEDS: Mapping[str, Feed] = {
     feed.name: feed
     for feed in (
-        _feed(ACTIVITIES, "activities.get_lead_activities", _ACTIVITY, _activity),
+        _feed(
+            ACTIVITIES,
+            "activities.get_lead_activities",
+            _ACTIVITY,
+            _activity,
+            tells_changes=True,
+            has_types=True,
+        ),
         _feed(
             LEAD_CHANGES,
             "activities.get_lead_changes",
@@ -150,6 +160,7 @@ FEEDS: Mapping[str, Feed] = {
             _lead_change,
             key=("marketoGUID", "fieldName"),
             kept=DAYS_90,
+            tells_changes=True,
         ),
         _feed(DELETED_LEADS, "activities.get_deleted_leads", _ACTIVITY, _activity, kept=DAYS_14, removed_lead="leadId"),
         _feed(

@@ -110,7 +110,7 @@ class StreamRequest(ExtractRequest):
             )
 
     def _check_object(self, export: ExportObject) -> None:
-        if self.attributes == "typed" and self.object_type != ACTIVITIES:
+        if self.attributes == "typed" and not export.has_types:
             raise MarketoInvalidRequestError(
                 f"attributes='typed' makes a dataset of each activity type, and {self.object_type} has none",
                 parameter="attributes",
