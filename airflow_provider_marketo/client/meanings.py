@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _MOST_ENTRIES = 300
+_TOO_MANY = ("too many", "more than", "exceed", " limit")
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,16 @@ def is_not_found(code: str | None) -> bool:
     """
     known = MEANINGS.get(code or "")
     return known is not None and known.error is MarketoNotFoundError
+
+
+def exceeds_limit(error: MarketoError) -> bool:
+    """
+    Whether Marketo refuses a query because it finds too many records, or because its list or program is too large.
+
+    The code also means other mistakes, so the words of the message decide. They differ between queries.
+    """
+    text = error.message.lower()
+    return error.code == codes.INVALID_DATA and any(words in text for words in _TOO_MANY)
 
 
 def from_reply(operation: str, errors: Any, request_id: Any) -> MarketoError:

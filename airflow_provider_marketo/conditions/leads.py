@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import codes, meanings
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.lead_fields import suggest_lead_fields
@@ -103,7 +103,7 @@ class LeadPoller(ConditionPoller[LeadCondition]):
         try:
             leads = list(self._client.paginate("leads.get_by_filter_type", **query))
         except MarketoInvalidRequestError as error:
-            if error.code != codes.INVALID_DATA or "too many" not in error.message.lower():
+            if not meanings.exceeds_limit(error):
                 if error.code in _PARAMETERS:
                     error.parameter = _PARAMETERS[error.code]
                     suggest_lead_fields(self._client, error, [lookup_field, *fields])

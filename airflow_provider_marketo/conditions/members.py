@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import meanings
 from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoNotFoundError,
@@ -188,7 +188,7 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
         try:
             yield from self._client.pages("program_members.get", programId=program_id, batchSize=300, **query)
         except MarketoInvalidRequestError as error:
-            if error.code == codes.INVALID_DATA and "limit" in error.message.lower():
+            if meanings.exceeds_limit(error):
                 error.parameter = "program_id"
                 error.remedy = (
                     "Marketo finds members by their status only in programs of up to 100,000 members. Export them with"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client import codes
+from airflow_provider_marketo.client import codes, meanings
 from airflow_provider_marketo.client.batches import batches
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -29,7 +29,6 @@ VALUES_PER_CALL = 300
 DEFAULT_FIELDS = ("id", "email", "firstName", "lastName", "createdAt", "updatedAt")
 
 _WAYS = ("lookup_field", "list_id", "program_id")
-_TOO_MANY = ("too many", "exceed", "more than")
 _PARAMETERS = {
     "filterType": "lookup_field",
     "filterValues": "lookup_values",
@@ -113,8 +112,7 @@ def _explain(
     client: MarketoClient, error: MarketoInvalidRequestError, fields: Sequence[str], arguments: Mapping[str, Any]
 ) -> None:
     """Name the argument that Marketo, or the check before the call, complains about."""
-    words = error.message.lower()
-    if error.code == codes.INVALID_DATA and any(each in words for each in _TOO_MANY):
+    if meanings.exceeds_limit(error):
         error.parameter = "lookup_values"
         error.remedy = (
             "Marketo finds at most 1,000 leads per call. Ask for fewer values, or use"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_marketo.client import paging
+from airflow_provider_marketo.client import meanings, paging
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
@@ -119,7 +119,7 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
     try:
         reply = client.call(operation, nextPageToken=page, batchSize=BATCH, **one.parameters)
     except MarketoInvalidRequestError as error:
-        if "listId" in one.parameters and "limit" in error.message.lower():
+        if "listId" in one.parameters and meanings.exceeds_limit(error):
             error.parameter = "list_id"
             error.remedy = (
                 "Marketo filters a feed only by a list with fewer than 10,000 members: take a smaller list,"

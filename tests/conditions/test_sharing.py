@@ -68,8 +68,9 @@ def test_leads_by_different_fields_are_different_calls(sim, client):
     assert asked(sim) == {"leads.get_by_filter_type": 2}
 
 
-def test_values_that_find_more_leads_than_marketo_returns_are_asked_in_halves(sim, client):
-    sim.fail("leads.get_by_filter_type", "1003", message="Too many results match the filter", times=1)
+@pytest.mark.parametrize("message", ["Too many results match the filter", "The filter exceeds the limit of 1000 leads"])
+def test_values_that_find_more_leads_than_marketo_returns_are_asked_in_halves(sim, client, message):
+    sim.fail("leads.get_by_filter_type", "1003", message=message, times=1)
     conditions = [LeadCondition("id", (str(1001 + n),)) for n in range(10)]
     assert len(LeadPoller(client).ask(conditions)) == 10
     assert asked(sim) == {"leads.get_by_filter_type": 3}
