@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.at_most_once.campaigns import (
-    LEADS_PER_CALL,
     as_tokens,
     campaign_request,
     requestable,
@@ -21,7 +20,7 @@ from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.imports import state
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.state import Account
-from airflow_provider_marketo.imports.targets import LEAD_ID, SYNC
+from airflow_provider_marketo.imports.targets import LEAD_ID, LEADS_PER_REQUEST, SYNC
 from airflow_provider_marketo.imports.task import ImportWork
 from airflow_provider_marketo.output import layout
 
@@ -235,7 +234,7 @@ class AudienceWork(ImportWork):
             key = tuple("" if record.get(column) is None else record[column] for column in tokens.values())
             lead_id = int(record[LEAD_ID])
             groups = open_groups.setdefault(key, [[]])
-            fitting = next((one for one in groups if len(one) < LEADS_PER_CALL and lead_id not in one), None)
+            fitting = next((one for one in groups if len(one) < LEADS_PER_REQUEST and lead_id not in one), None)
             if fitting is None:
                 groups.append(fitting := [])
             fitting.append(lead_id)

@@ -13,6 +13,7 @@ from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.imports.targets import LEADS_PER_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
-LEADS_PER_CALL = 100
 MAX_AUDIENCE = 1_000
 """Largest audience that an author may give by ids without ``max_audience``."""
 
@@ -71,7 +71,7 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     tokens, leads = as_tokens(arguments["tokens"]), _audience(arguments)
     task, campaign_id = OnceTask(context, hook, arguments), arguments["campaign_id"]
     campaign: dict[str, Any] = {}
-    calls = [campaign_request(task, campaign_id, group, tokens) for group in batches(leads, LEADS_PER_CALL)]
+    calls = [campaign_request(task, campaign_id, group, tokens) for group in batches(leads, LEADS_PER_REQUEST)]
     sent, earlier = task.send_all(calls, lambda: campaign.update(requestable(task, campaign_id)))
     groups = counted(len(calls), "group")
     log.info("%s in %s; an earlier try sent %d of these groups", counted(len(leads), "lead"), groups, earlier)

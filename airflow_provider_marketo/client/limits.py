@@ -22,3 +22,9 @@ QUEUED_JOBS = 10
 
 RUNNING_JOBS = 2
 """Jobs of a queue that Marketo works on at once."""
+
+OUR_CALLS = 90
+"""Calls in :data:`WINDOW` that we make unless the connection says otherwise. The rest is left to other integrations."""
+
+OUR_PARALLEL = 8
+"""Calls at once that we make unless the connection says otherwise."""

@@ -14,6 +14,9 @@ from airflow_provider_marketo.imports.fields import PRIMARY_VALUE, Description, 
 
 BULK, SYNC, INGESTION = "bulk", "sync", "ingestion"
 RECORDS_PER_CALL = 300
+LEADS_PER_REQUEST = 100
+"""Leads that one request of a campaign takes."""
+
 LEAD_ID = "leadId"
 STATUS = "statusName"
 ACTIVITY_DATE, ACTIVITY_TYPE_ID = "activityDate", "activityTypeId"
@@ -196,7 +199,7 @@ MEMBER_TARGETS: Mapping[str, Target] = {
     # at_most_once.audience sends these through the at-most-once ledger, not as records.
     "campaign_requests": Target(
         (),
-        (Stage("campaigns.request", {}, item=_id, most=100, once=True),),
+        (Stage("campaigns.request", {}, item=_id, most=LEADS_PER_REQUEST, once=True),),
         key=(LEAD_ID,),
         extra=(_LEAD_ID,),
         finds_leads=True,

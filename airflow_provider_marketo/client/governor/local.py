@@ -20,7 +20,12 @@ class LocalGovernor(SharedGovernor):
     """
 
     def __init__(
-        self, *, rate_limit: int = 90, parallel: int = 1, window: float = limits.WINDOW, clock: Clock | None = None
+        self,
+        *,
+        rate_limit: int = limits.OUR_CALLS,
+        parallel: int = 1,
+        window: float = limits.WINDOW,
+        clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
         super().__init__(MemoryStore(clock), Limits(rate_limit, parallel, window), parallel=parallel, clock=clock)
