@@ -16,7 +16,8 @@ from typing import Any
 from airflow.exceptions import AirflowClusterPolicyViolation
 from airflow.policies import hookimpl
 
-from airflow_provider_marketo import airflow_compat, options
+from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.options import options
 
 POOLS_VARIABLE = "marketo_pools"
 """The Variable in which ``airflow marketo setup`` stores the pool of each connection."""

@@ -7,8 +7,9 @@ from airflow.exceptions import AirflowClusterPolicyViolation
 from airflow.providers.standard.operators.bash import BashOperator
 from airflow.providers.standard.operators.empty import EmptyOperator
 
-from airflow_provider_marketo import options, policy
+from airflow_provider_marketo import policy
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
+from airflow_provider_marketo.options import Options
 from airflow_provider_marketo.sensors.quota import MarketoQuotaSensor
 
 
@@ -19,7 +20,7 @@ class OfAUser(MarketoGetLeadsOperator):
 @pytest.fixture(autouse=True)
 def _switched_on(monkeypatch):
     policy.read_pools.cache_clear()
-    options._warned.clear()
+    monkeypatch.setattr(policy, "options", Options())
     monkeypatch.setenv("AIRFLOW__MARKETO__ENFORCE_POOL", "True")
     yield
     policy.read_pools.cache_clear()
@@ -103,7 +104,7 @@ def test_a_wrong_value_is_one_warning_and_no_import_error(marker, monkeypatch, c
 
 
 def test_tasks_of_others_are_never_looked_at(marker, monkeypatch):
-    monkeypatch.setattr(options, "flag", lambda name: 1 / 0)
+    monkeypatch.setattr(policy.options, "flag", lambda name: 1 / 0)
     mapped = BashOperator.partial(task_id="two").expand(bash_command=["true"])
     for task in (EmptyOperator(task_id="one"), mapped):
         policy.task_policy(task)

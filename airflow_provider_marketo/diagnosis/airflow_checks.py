@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from airflow_provider_marketo import __version__, options
+from airflow_provider_marketo import __version__
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.governor.stores import StoreUnavailableError
 from airflow_provider_marketo.diagnosis.dag_tasks import DEFAULT_POOL
@@ -25,6 +25,7 @@ from airflow_provider_marketo.hooks.coordination import (
 )
 from airflow_provider_marketo.hooks.host import BY_HAND
 from airflow_provider_marketo.hooks.pools import MOST_SLOTS
+from airflow_provider_marketo.options import options
 from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.policy import read_pools
 

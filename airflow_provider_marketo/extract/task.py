@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo import options
 from airflow_provider_marketo.client.bulk.jobs import ExportJob
 from airflow_provider_marketo.client.bulk.objects import export_object
 from airflow_provider_marketo.client.bulk.plan import Window
@@ -27,6 +26,7 @@ from airflow_provider_marketo.extract.request import (
     interval_selects,
 )
 from airflow_provider_marketo.hooks.work import ExportJobsWait, Wait, Work
+from airflow_provider_marketo.options import options
 from airflow_provider_marketo.output.foreign import unreachable
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""What a process shares: the governors, the running task, what it has used, and the pollers of its triggers."""
+"""What a process shares: the governors, the running task, what it has used, and the readers of its triggers."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import asyncio
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from airflow_provider_marketo.client.tally import Observer, Tally
 from airflow_provider_marketo.hooks.task import RunningTask, current_task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from airflow_provider_marketo.client.governor.shared import SharedGovernor
+
+Shared = TypeVar("Shared")
 
 
 class TaskRuntime:
@@ -33,6 +35,7 @@ class TaskRuntime:
         self._recalled: dict[str, Mapping[str, Any]] = {}
         self._counted_task: RunningTask | None = None
         self._noticed: set[RunningTask] = set()
+        self._shared: WeakValueDictionary[Hashable, Any] = WeakValueDictionary()
         self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Any, Any]] = WeakKeyDictionary()
         self.start()
 
@@ -70,6 +73,22 @@ class TaskRuntime:
             if held is None or is_outdated(held):
                 held = self._governors[instance] = make()
             return held
+
+    def shared(self, key: Hashable, make: Callable[[], Shared]) -> Shared:
+        """
+        Return the one object of a key in this process. It lives as long as a caller holds it.
+
+        :param key: what the object is for.
+        :param make: makes the object. It may itself use what the process shares.
+        """
+        with self._lock:
+            held: Shared | None = self._shared.get(key)
+        if held is not None:
+            return held
+        made = make()
+        with self._lock:
+            shared: Shared = self._shared.setdefault(key, made)
+        return shared
 
     def shared_on_loop(self) -> dict[Any, Any]:
         """Return a dict that the coroutines of the running event loop share, by their keys. It ends with the loop."""

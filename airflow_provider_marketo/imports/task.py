@@ -6,7 +6,6 @@ from datetime import datetime, timedelta, timezone
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo import options
 from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.dates import parse_date
@@ -21,6 +20,7 @@ from airflow_provider_marketo.imports.preview import preview_of
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.sync import SyncImport
 from airflow_provider_marketo.imports.targets import BULK, LEAD_ID, SYNC
+from airflow_provider_marketo.options import options
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

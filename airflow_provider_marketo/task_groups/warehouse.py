@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from airflow.sdk import AssetAlias, TaskGroup, TriggerRule
 
-from airflow_provider_marketo import options
 from airflow_provider_marketo.argument_names import NamesArguments
 from airflow_provider_marketo.arguments import (
     Check,
@@ -23,6 +22,7 @@ from airflow_provider_marketo.arguments import (
 from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
+from airflow_provider_marketo.options import options
 from airflow_provider_marketo.task_groups.tasks import (
     CustomObjectInRangeOperator,
     ExtractInRangeOperator,

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
-from airflow_provider_marketo import options
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.bulk.jobs import CANCELLED, ExportJob, ExportJobs
 from airflow_provider_marketo.client.bulk.objects import export_object
@@ -22,6 +20,8 @@ from airflow_provider_marketo.conditions.activities import ActivityCondition, Ac
 from airflow_provider_marketo.conditions.encryption import decrypt
 from airflow_provider_marketo.conditions.kinds import KINDS
 from airflow_provider_marketo.hooks.marketo import MarketoHook
+from airflow_provider_marketo.hooks.runtime import runtime
+from airflow_provider_marketo.options import options
 from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.watch import Handover, WatchState
 
@@ -148,19 +148,13 @@ class InstanceWatcher(ActivityWatcher):
         return self._client.call("activities.get_types").date or datetime.now(timezone.utc)
 
 
-_watchers: WeakValueDictionary[ConnectionSettings, InstanceWatcher] = WeakValueDictionary()
-
-
 def shared_watcher(settings: ConnectionSettings) -> InstanceWatcher:
     """
     Return the one reader of a connection. It lives as long as a watcher holds it.
 
     :param settings: the connection.
     """
-    watcher = _watchers.get(settings)
-    if watcher is None:
-        watcher = _watchers[settings] = InstanceWatcher(settings)
-    return watcher
+    return runtime().shared((InstanceWatcher, settings), lambda: InstanceWatcher(settings))
 
 
 def begin_watching(watched: Watched, state: WatchState) -> tuple[ActivityCondition, Handover]:

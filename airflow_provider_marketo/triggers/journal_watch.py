@@ -6,7 +6,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso, parse_date
@@ -22,6 +21,7 @@ from airflow_provider_marketo.client.tabular.schema import activity_types
 from airflow_provider_marketo.conditions.activities import ActivityCondition, ActivityWatcher
 from airflow_provider_marketo.extract.plan import activity_type_id
 from airflow_provider_marketo.hooks.adobe_events import AdobeEventsHook, JournalSettings
+from airflow_provider_marketo.hooks.runtime import runtime
 from airflow_provider_marketo.streams.follow import OVERLAP
 from airflow_provider_marketo.streams.journal import MARGIN
 from airflow_provider_marketo.streams.watch import FILLED, JournalHandover, WatchState
@@ -212,9 +212,6 @@ def _gap(message: str) -> MarketoError:
     )
 
 
-_watchers: WeakValueDictionary[Any, JournalWatcher] = WeakValueDictionary()
-
-
 def read_settings(connection: Any) -> JournalSettings:
     """
     Return the fields of a connection to a journal.
@@ -231,7 +228,4 @@ def shared_watcher(settings: ConnectionSettings, journal: JournalSettings) -> Jo
     :param settings: the connection to Marketo.
     :param journal: the connection to the journal.
     """
-    watcher = _watchers.get((settings, journal))
-    if watcher is None:
-        watcher = _watchers[settings, journal] = JournalWatcher(settings, journal)
-    return watcher
+    return runtime().shared((JournalWatcher, settings, journal), lambda: JournalWatcher(settings, journal))

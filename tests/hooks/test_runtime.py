@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import weakref
 
 import pytest
 
@@ -19,21 +20,54 @@ def observer(*_):
     pass
 
 
-def test_threads_that_ask_for_a_governor_at_once_get_the_same_one():
-    shared, found = TaskRuntime(), []
-    barrier = threading.Barrier(8)
+class Reader:
+    """What several triggers share."""
 
-    def ask():
+
+def asked_at_once(ask):
+    """Return what eight threads get that ask at the same time."""
+    found, barrier = [], threading.Barrier(8)
+
+    def one():
         barrier.wait()
-        found.append(shared.governor("123-ABC-456", LocalGovernor))
+        found.append(ask())
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=one) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return found
+
+
+def test_threads_that_ask_for_a_governor_at_once_get_the_same_one():
+    shared = TaskRuntime()
+    found = asked_at_once(lambda: shared.governor("123-ABC-456", LocalGovernor))
     assert len(found) == 8
     assert len(set(found)) == 1
+
+
+def test_threads_that_ask_for_a_shared_object_at_once_get_the_same_one():
+    shared, both_make = TaskRuntime(), threading.Barrier(8)
+
+    def make():
+        both_make.wait()
+        return Reader()
+
+    found = asked_at_once(lambda: shared.shared("a connection", make))
+    assert len(found) == 8
+    assert len(set(found)) == 1
+    assert shared.shared("another connection", Reader) not in found
+
+
+def test_a_shared_object_is_made_with_what_the_process_shares_and_ends_with_its_last_holder():
+    shared = TaskRuntime()
+    held = shared.shared("a connection", lambda: (shared.governor("123-ABC-456", LocalGovernor), Reader())[1])
+    ended = weakref.ref(held)
+    assert shared.shared("a connection", Reader) is held
+    del held
+    assert ended() is None
+    assert isinstance(shared.shared("a connection", Reader), Reader)
 
 
 def test_a_process_that_runs_no_task_counts_each_hook_by_itself():
