@@ -148,11 +148,20 @@ def test_permissions_are_spelled_as_in_the_role_editor():
 
 
 def test_importing_the_module_does_not_read_the_catalogue():
-    script = (
-        "from airflow_provider_marketo.client import operations\n"
-        "assert operations._rows.cache_info().currsize == 0\n"
-        "operations.get('leads.sync')\n"
-        "assert operations._rows.cache_info().currsize == 1\n"
-    )
+    script = """
+import sys
+opened = []
+sys.addaudithook(lambda event, given: event == "open" and opened.append(str(given[0])))
 
-    subprocess.run([sys.executable, "-c", script], check=True)
+def reads():
+    return sum(name.endswith("operations.json") for name in opened)
+
+from airflow_provider_marketo.client import operations
+print(reads())
+for name in ("leads.sync", "leads.describe"):
+    operations.get(name)
+    print(reads())
+"""
+
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["0", "1", "1"], "read once, when the first operation is wanted"

@@ -320,6 +320,7 @@ def test_the_table_of_other_names_leads_to_arguments_that_there_are():
 
 
 def test_airflows_own_arguments_are_taken():
-    MarketoGetLeadsOperator(
+    task = MarketoGetLeadsOperator(
         task_id="a_task", **LEAD, lookup_field="email", retries=2, default_args={"owner": "a"}, params={"a": 1}
     )
+    assert (task.retries, task.owner, dict(task.params)) == (2, "a", {"a": 1})

@@ -151,7 +151,9 @@ def test_extracts_end_where_the_reserve_begins_and_all_calls_count(governor, sto
 
 
 def test_an_extract_may_use_the_whole_day_before_the_calls_are_counted(governor):
-    governor.release(governor.acquire(EXTRACTING), None)
+    lease = governor.acquire(EXTRACTING)
+    governor.release(lease, None)
+    assert lease.waited == 0
 
 
 def test_a_long_download_keeps_its_place_while_it_is_renewed(store, clock):
