@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.at_most_once.entries import CLAIM, DAMAGED, SETTLED, Entry
+from airflow_provider_marketo.client.dates import stamp
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 
 if TYPE_CHECKING:
@@ -48,8 +48,7 @@ def decide(
             "Wait until the task has ended. If the entry still waits then, decide.",
         )
     if sent:
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        store.write(key, replace(entry, state=SETTLED, until=now, reason=None, settled_by=by).to_json())
+        store.write(key, replace(entry, state=SETTLED, until=stamp(), reason=None, settled_by=by).to_json())
     else:
         store.delete(key)
     store.delete(key + CLAIM)

@@ -16,11 +16,11 @@ from __future__ import annotations
 import json
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Protocol, get_args
 
 from airflow_provider_marketo.at_most_once.entries import CLAIM, SETTLED, Entry, Sending
 from airflow_provider_marketo.choices import OnAmbiguous
+from airflow_provider_marketo.client.dates import stamp
 from airflow_provider_marketo.client.errors import MarketoAmbiguousOutcomeError, MarketoError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.conversions import one_of
@@ -182,7 +182,7 @@ class Ledger:
         raise self._ambiguous(sending, why)
 
     def _begin(self, sending: Sending, claim: str) -> Entry:
-        entry = Entry.of(sending, owner=self._me, since=_now())
+        entry = Entry.of(sending, owner=self._me, since=stamp())
         self._write(sending.key, entry.to_json())
         if self._read(claim) != self._me:
             raise MarketoLedgerError(f"another process is about to send {sending.what}", operation=sending.operation)
@@ -195,7 +195,7 @@ class Ledger:
 
     def _settle(self, sending: Sending, entry: Entry, result: Any, by: str = "reply") -> None:
         small = result if len(json.dumps(result, default=str)) <= _LARGEST_RESULT else None
-        settled = replace(entry, state=SETTLED, until=_now(), result=small, reason=None, settled_by=by)
+        settled = replace(entry, state=SETTLED, until=stamp(), result=small, reason=None, settled_by=by)
         try:
             self._store.write(sending.key, settled.to_json())
         except Exception as error:  # noqa: BLE001 - the request ran: a later try must not send it
@@ -270,7 +270,3 @@ class Ledger:
 def _entry(sending: Sending, text: str | None) -> Entry | None:
     """Return the entry that a text holds; None only if nothing is stored. A malformed text counts as an entry."""
     return None if text is None else Entry.from_json(text) or Entry.unreadable(sending)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -132,6 +132,15 @@ def exact(when: datetime) -> str:
     return as_utc(when).isoformat().replace("+00:00", "Z")
 
 
+def stamp(when: datetime | None = None) -> str:
+    """
+    Write a date as our records have it: UTC, whole seconds, ``2026-01-31T23:59:59+00:00``.
+
+    :param when: the date. Default: now.
+    """
+    return as_utc(when or datetime.now(timezone.utc)).isoformat(timespec="seconds")
+
+
 def compact(when: datetime) -> str:
     """Write a date for a file's name: UTC, whole seconds, ``20260131T235959Z``."""
     return written(as_utc(when), "%Y%m%dT%H%M%SZ")

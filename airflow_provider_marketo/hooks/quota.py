@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.bulk.objects import OBJECTS, ExportObject
-from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.dates import parse_date, stamp
 from airflow_provider_marketo.client.errors import MarketoError, MarketoQuotaExhaustedError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
@@ -200,7 +200,7 @@ class QuotaReader:
         exported = (known.exported_bytes, known.exports_measured_at) if known and known.day == today else (0, None)
         if exports:
             size = sum(exported_sizes(self._client, day_start(now), types))
-            exported = (size, _text(self._now()))
+            exported = (size, stamp(self._now()))
         measured = Quota(
             instance=self._client.instance,
             day=today,
@@ -208,13 +208,13 @@ class QuotaReader:
             used=calls_today(self._client.call("usage.get_daily_usage").records),
             reserve=self._settings.reserve,
             export_quota_bytes=self._settings.export_daily_mb * MEGABYTE,
-            measured_at=_text(self._now()),
-            resets_at=_text(next_reset(now)),
+            measured_at=stamp(self._now()),
+            resets_at=stamp(next_reset(now)),
             exported_bytes=exported[0],
             exports_measured_at=exported[1],
             calls_by_dag=self._client.governor.calls_of(),
             custom_objects=types,
-            latches={quota: _text(until) for quota, until in self._client.governor.latches().items()},
+            latches={quota: stamp(until) for quota, until in self._client.governor.latches().items()},
         )
         self._client.governor.tell_used(measured.used, measured.quota - measured.reserve)
         self._write(self.name, json.dumps(measured.to_dict(), indent=1), QUOTA_DESCRIPTION)
@@ -302,7 +302,3 @@ def require(quota: Quota, *, calls: int = 0, export_mb: float = 0.0) -> None:
             until=until,
             quota="export",
         )
-
-
-def _text(when: datetime) -> str:
-    return when.astimezone(timezone.utc).isoformat(timespec="seconds")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.dates import parse_date, stamp
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.serializable import Serializable
@@ -161,7 +161,7 @@ def _measure(
                 errors[str(each.get("errorCode"))] += int(each.get("count") or 0)
     return UsageHistory(
         instance=client.instance,
-        measured_at=now.isoformat(timespec="seconds"),
+        measured_at=stamp(now),
         days=tuple(found),
         errors=dict(errors.most_common(_MOST_ERRORS)),
         coordination=mode,

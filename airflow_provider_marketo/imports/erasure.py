@@ -7,11 +7,11 @@ import hmac
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.batches import batches
+from airflow_provider_marketo.client.dates import stamp
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import lead_id_of
 from airflow_provider_marketo.client.lead_fields import looking_up_by
@@ -234,7 +234,7 @@ class Evidence:
             known = sorted({*(before.lead_digests or ()), *leads})
             digests, found = {"requested_digests": tuple(requested), "lead_digests": tuple(known)}, len(known)
         self._write(
-            began=before.began or _now(),
+            began=before.began or stamp(),
             requested=values,
             found=found,
             without_lead=None if without_lead is None else len(without_lead),
@@ -261,7 +261,7 @@ class Evidence:
         :param refused: how many leads Marketo refused to delete, by its code.
         """
         erased = self.record.found - remaining
-        self._write(verified=_now(), erased=erased, remaining=remaining, refused=dict(refused))
+        self._write(verified=stamp(), erased=erased, remaining=remaining, refused=dict(refused))
 
     def recheck(self, reappeared: int) -> None:
         """
@@ -269,7 +269,7 @@ class Evidence:
 
         :param reappeared: leads that are there again.
         """
-        self._write(rechecked=_now(), reappeared=reappeared)
+        self._write(rechecked=stamp(), reappeared=reappeared)
 
     def _write(self, **changed: Any) -> None:
         self.record = replace(self.record, **changed)
@@ -279,7 +279,3 @@ class Evidence:
 def _folded(value: Any) -> str:
     """Return a value in the form that Marketo compares: without the case of letters."""
     return str(value).strip().casefold()
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

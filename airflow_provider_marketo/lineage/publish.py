@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.lineage.hook import get_hook_lineage_collector
 from airflow.sdk import Asset, AssetAlias
 
 from airflow_provider_marketo.airflow_compat import add_partitions
+from airflow_provider_marketo.client.dates import stamp
 from airflow_provider_marketo.client.endpoint import Endpoint
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
@@ -135,7 +135,7 @@ def keep_tables(context: Context, place: str, tables: Mapping[str, Mapping[str, 
     """
     if runtime().task is None:
         return
-    ti, now = context["ti"], datetime.now(timezone.utc).isoformat(timespec="seconds")
+    ti, now = context["ti"], stamp()
     name = TABLES + key_part(f"{ti.dag_id}.{ti.task_id}")
     known = _known_tables(variables.find(name))
     facts = {

@@ -10,7 +10,16 @@ import pendulum
 import pytest
 
 import airflow_provider_marketo
-from airflow_provider_marketo.client.dates import as_utc, compact, has_zone, iso, parse_date, without_zone, written
+from airflow_provider_marketo.client.dates import (
+    as_utc,
+    compact,
+    has_zone,
+    iso,
+    parse_date,
+    stamp,
+    without_zone,
+    written,
+)
 
 PACIFIC = timezone(timedelta(hours=-8))
 
@@ -27,6 +36,7 @@ def test_a_date_is_written_in_utc_with_whole_seconds_and_four_digits_for_the_yea
     assert iso(when) == expected
     assert compact(when) == expected.replace("-", "").replace(":", "")
     assert without_zone(when) == expected.rstrip("Z")
+    assert stamp(when) == expected.replace("Z", "+00:00")
     assert parse_date(iso(when)) == as_utc(when).replace(microsecond=0)
 
 
