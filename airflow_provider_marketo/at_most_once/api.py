@@ -8,6 +8,7 @@ from airflow_provider_marketo.at_most_once.how_to_check import described
 from airflow_provider_marketo.at_most_once.task import OnceTask
 from airflow_provider_marketo.at_most_once.xcom_result import XComResult
 from airflow_provider_marketo.client import meanings, operations
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.link import push_place
@@ -87,10 +88,9 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
         files = _collect(kept, pages, operation, folder)
         task.link(kept.first)
         log.info(
-            "%s: %d %s%s",
+            "%s: %s%s",
             operation.name,
-            kept.count,
-            "record" if kept.count == 1 else "records",
+            counted(kept.count, "record"),
             ", from the call that an earlier try made" if sent_earlier else "",
         )
     for warning in kept.warnings:

@@ -161,8 +161,7 @@ def campaign_request(
     sending = task.sending(
         "campaigns.request",
         {"campaign": campaign_id, "leads": group, "tokens": tokens},
-        f"trigger campaign {campaign_id} for {len(group)} {'lead' if len(group) == 1 else 'leads'} "
-        f"(ids {group[0]} to {group[-1]})",
+        f"trigger campaign {campaign_id} for {counted(len(group), 'lead')} (ids {group[0]} to {group[-1]})",
     )
     body: dict[str, Any] = {"leads": [{"id": lead} for lead in group]}
     if tokens:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.ids import id_of
@@ -45,10 +46,7 @@ class CampaignMembershipCondition(Condition):
 
     def describe(self) -> str:
         """Return what the sensor waits for, without a person's data."""
-        count = len(self.lead_ids)
-        return (
-            f"smart campaign {self.campaign_id} to take {count} {'lead' if count == 1 else 'leads'} since {self.start}"
-        )
+        return f"smart campaign {self.campaign_id} to take {counted(len(self.lead_ids), 'lead')} since {self.start}"
 
 
 class CampaignMembershipPoller(ConditionPoller[CampaignMembershipCondition]):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client import meanings
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import (
     MarketoInvalidRequestError,
     MarketoNotFoundError,
@@ -58,10 +59,7 @@ class ListMembershipCondition(Condition):
 
     def describe(self) -> str:
         """Return what the sensor waits for, without a person's data."""
-        count = len(self.lead_ids)
-        return (
-            f"{count} {'lead' if count == 1 else 'leads'} to {'join' if self.member else 'leave'} list {self.list_id}"
-        )
+        return f"{counted(len(self.lead_ids), 'lead')} to {'join' if self.member else 'leave'} list {self.list_id}"
 
 
 class ListMembershipPoller(ConditionPoller[ListMembershipCondition]):
@@ -132,8 +130,7 @@ class ProgramMembersCondition(Condition):
 
     def describe(self) -> str:
         """Return what the sensor waits for, without a person's data."""
-        members = "1 member" if self.count == 1 else f"{self.count} members"
-        return f"{members} of program {self.program_id} in status {' or '.join(self.statuses)}"
+        return f"{counted(self.count, 'member')} of program {self.program_id} in status {' or '.join(self.statuses)}"
 
 
 class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
