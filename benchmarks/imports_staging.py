@@ -11,15 +11,18 @@ import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.imports.database import from_query
 from airflow_provider_marketo.imports.fields import Description, Field, header
 from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.request import ImportRequest
-from airflow_provider_marketo.imports.source import Rows, from_files
+from airflow_provider_marketo.imports.source import from_files
 from airflow_provider_marketo.imports.staging import BULK, Stager
 from airflow_provider_marketo.output.folder import OutputFolder
+
+if TYPE_CHECKING:
+    from airflow_provider_marketo.imports.rows import Rows
 
 SQL = "SELECT * FROM people"
 TYPES = {"email": "email", "leadScore": "score", "newsletterOptIn": "boolean", "contractStart": "date",

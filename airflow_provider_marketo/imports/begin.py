@@ -21,7 +21,7 @@ from airflow_provider_marketo.imports.plan import ImportPlan
 from airflow_provider_marketo.imports.preview import planned_calls
 from airflow_provider_marketo.imports.rejects import LOCAL
 from airflow_provider_marketo.imports.request import POLICIES, ImportRequest
-from airflow_provider_marketo.imports.source import Rows
+from airflow_provider_marketo.imports.rows import Rows
 from airflow_provider_marketo.imports.staged import LEFT_OUT, ImportOutcome, StagedImport, plan_name
 from airflow_provider_marketo.imports.staging import BULK, CALL_BYTES, ChunkLimits, Stager
 from airflow_provider_marketo.imports.state import ImportProgress

@@ -14,7 +14,7 @@ from airflow_provider_marketo.imports.task import ImportWork
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.client import MarketoClient
-    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.rows import Rows
 
 _LIST = "activities.get_custom_types"
 

@@ -12,7 +12,8 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.hooks.databases import saying_plainly
 from airflow_provider_marketo.hooks.finding import finding
-from airflow_provider_marketo.imports.source import BATCH_ROWS, Batch, Rows, refuse_repeated
+from airflow_provider_marketo.imports.rows import BATCH_ROWS, Batch, Rows
+from airflow_provider_marketo.imports.source import refuse_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence, Set

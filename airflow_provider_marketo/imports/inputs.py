@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.imports.database import from_query, hook_of
-from airflow_provider_marketo.imports.source import Rows, from_files, from_records
+from airflow_provider_marketo.imports.source import from_files, from_records
 from airflow_provider_marketo.imports.targets import LEAD_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from airflow_provider_marketo.imports.rows import Rows
 
 WAYS = ("records", "lead_ids", "source", "sql")
 """The arguments that name the input; a task has exactly one of them."""

@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.suggest import with_nearest
 from airflow_provider_marketo.client.values import is_utf8
 from airflow_provider_marketo.imports.advice import INVALID_VALUE
 from airflow_provider_marketo.imports.matching import plain
-from airflow_provider_marketo.imports.source import Batch, Rows
+from airflow_provider_marketo.imports.rows import Batch, Rows
 from airflow_provider_marketo.imports.targets import LEAD_ID, RECORDS_PER_CALL
 
 if TYPE_CHECKING:

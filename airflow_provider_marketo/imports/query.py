@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_marketo.imports.result import ImportDetails
-    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.rows import Rows
     from airflow_provider_marketo.imports.staged import StagedImport
 
 _AUTO = "auto"

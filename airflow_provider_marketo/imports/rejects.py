@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.tabular.schema import INTEGER, STRING
 from airflow_provider_marketo.imports.advice import next_step
-from airflow_provider_marketo.imports.source import OUR_COLUMNS
+from airflow_provider_marketo.imports.rows import OUR_COLUMNS
 from airflow_provider_marketo.output.formats import FORMATS, json_line
 
 if TYPE_CHECKING:

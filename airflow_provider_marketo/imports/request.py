@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.imports.fields import PRIMARY_VALUE
-from airflow_provider_marketo.imports.source import OUR_COLUMNS
+from airflow_provider_marketo.imports.rows import OUR_COLUMNS
 from airflow_provider_marketo.imports.targets import ACTIVITY_TYPE_ID, BULK, LEAD_ID, SYNC, Target, target
 
 CREATE_DUPLICATE, UPSERT = "createDuplicate", "createOrUpdate"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.imports.fields import Field
-    from airflow_provider_marketo.imports.source import Batch, Rows
+    from airflow_provider_marketo.imports.rows import Batch, Rows
     from airflow_provider_marketo.output.folder import Staging
 
 log = printable_logger(__name__)

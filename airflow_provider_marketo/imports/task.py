@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.marketo import MarketoHook
     from airflow_provider_marketo.imports.result import ImportDetails, ImportResult
-    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.rows import Rows
     from airflow_provider_marketo.imports.staged import StagedImport
 
 log = printable_logger(__name__)

@@ -12,7 +12,7 @@ from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports.targets import BULK, RECORDS_PER_CALL, SYNC
 
 if TYPE_CHECKING:
-    from airflow_provider_marketo.imports.source import Rows
+    from airflow_provider_marketo.imports.rows import Rows
 
 log = printable_logger(__name__)
 

@@ -21,12 +21,13 @@ from airflow.providers.common.compat.sdk import AirflowException
 from airflow.sdk import BaseHook, ObjectStoragePath
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError, MarketoStorageError
-from airflow_provider_marketo.imports import database, source
+from airflow_provider_marketo.imports import database, text_files
 from airflow_provider_marketo.imports import parquet as parquet_module
 from airflow_provider_marketo.imports.database import from_query
 from airflow_provider_marketo.imports.inputs import open_rows
 from airflow_provider_marketo.imports.parquet_pages import page_sizes
-from airflow_provider_marketo.imports.source import BATCH_ROWS, Rows, from_files, from_records
+from airflow_provider_marketo.imports.rows import BATCH_ROWS, Rows
+from airflow_provider_marketo.imports.source import from_files, from_records
 
 
 def rows_of(rows) -> list[dict]:
@@ -159,7 +160,7 @@ def test_an_open_quote_is_named_by_its_line(tmp_path):
     [("in.csv.gz", b"email\n"), ("in.tsv.gz", b"email\n"), ("in.jsonl.gz", b'{"email": "a@example.org"}\n')],
 )
 def test_a_line_that_would_fill_the_memory_is_not_read_to_its_end(tmp_path, monkeypatch, name, content):
-    monkeypatch.setattr(source, "LONGEST_CELL", 1 << 20)
+    monkeypatch.setattr(text_files, "LONGEST_CELL", 1 << 20)
     packed = gzip.compress(content + b"a" * (64 << 20), compresslevel=1)
     tracemalloc.start()
     try:
@@ -197,7 +198,7 @@ def test_jsonl_that_cannot_be_read_is_named_by_its_line(tmp_path, content, messa
 
 
 def test_jsonl_may_lack_a_member_and_may_not_bring_up_a_new_one_late(tmp_path, monkeypatch):
-    monkeypatch.setattr(source, "BATCH_ROWS", 2)
+    monkeypatch.setattr(text_files, "BATCH_ROWS", 2)
     lines = [{"email": "a"}, {"email": "b", "score": 1}, {"email": "c"}]
     (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, lines)))
     assert [row["score"] for row in rows_of(from_files(str(tmp_path / "in.jsonl")))] == [None, 1, None]
@@ -564,7 +565,7 @@ def test_a_parquet_column_of_long_texts_is_read_in_small_pieces(tmp_path):
 
 @pytest.mark.parametrize("packed", [".csv", ".csv.gz", ".jsonl", ".jsonl.gz"])
 def test_a_batch_of_long_lines_ends_early(tmp_path, monkeypatch, packed):
-    monkeypatch.setattr(source, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(text_files, "BATCH_BYTES", 10_000)
     text = "x" * 1_000
     rows = [f'{{"a": "{text}"}}\n' if "jsonl" in packed else f"{text}\n" for _ in range(100)]
     data = "".join(rows if "jsonl" in packed else ["a\n", *rows]).encode()

@@ -18,7 +18,7 @@ from airflow_provider_marketo.imports.plan import (
     verified,
     without,
 )
-from airflow_provider_marketo.imports.source import Batch, Rows
+from airflow_provider_marketo.imports.rows import Batch, Rows
 from airflow_provider_marketo.imports.staging import ChunkLimits, ChunkWriter, Stager
 from airflow_provider_marketo.output.folder import OutputFolder
 
