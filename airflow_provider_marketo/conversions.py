@@ -22,19 +22,18 @@ from airflow_provider_marketo.client.dates import has_zone, parse_date_or_none
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 
-_LIST_TEXT = re.compile(r"(?:\[.*\]|\(.*\)|\{.*\})", re.DOTALL)
-_LIST_CALL_TEXT = re.compile(
-    r"(?:frozenset|set|o?dict_keys|o?dict_values|deque|array|Index)\((.*?)(?:,\s*\w+=[^\[\]()]*)?\)", re.DOTALL
-)
-_RANGE_TEXT = re.compile(r"range\((-?\d{1,18})(?:, (-?\d{1,18}))?(?:, (-?[1-9]\d{0,17}))?\)", re.ASCII)
-_NUMBER_CALLS = re.compile(r"Decimal|u?int\d+|float\d+|str_|UUID")
+# ``re`` compiles and keeps a pattern when it is first used: to compile all of them would take 2 ms of each DAG file.
+_LIST_TEXT = r"(?s)(?:\[.*\]|\(.*\)|\{.*\})"
+_LIST_CALL_TEXT = r"(?s)(?:frozenset|set|o?dict_keys|o?dict_values|deque|array|Index)\((.*?)(?:,\s*\w+=[^\[\]()]*)?\)"
+_RANGE_TEXT = r"(?a)range\((-?\d{1,18})(?:, (-?\d{1,18}))?(?:, (-?[1-9]\d{0,17}))?\)"
+_NUMBER_CALLS = r"Decimal|u?int\d+|float\d+|str_|UUID"
 """What ``repr`` of a list writes around a number or a text, such as ``[np.int64(7), Decimal('8')]``."""
 
 _SPACED_ITEM = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[+-]?(?:0|[1-9]\d*)(?:\.\d*)?(?:e[+-]?\d+)?|\.\.\.)"""
-_SPACED_TEXT = re.compile(rf"\[\s*{_SPACED_ITEM}(?:\s+{_SPACED_ITEM})+\s*\]", re.DOTALL | re.ASCII)
+_SPACED_TEXT = rf"(?sa)\[\s*{_SPACED_ITEM}(?:\s+{_SPACED_ITEM})+\s*\]"
 """How numpy writes an array: without commas, and with dots in place of the middle items of a long array."""
 
-_OBJECT_TEXT = re.compile(r"<[\w. ]*\bobject\b[^<>]* at 0x[0-9a-fA-F]+>")
+_OBJECT_TEXT = r"<[\w. ]*\bobject\b[^<>]* at 0x[0-9a-fA-F]+>"
 """What Python writes for an object that has no text of its own, such as a generator."""
 
 _LONGEST_RANGE = 10_000_000
@@ -43,12 +42,12 @@ _NOTHING = ("", "None")
 _NO_LIST = (*_NOTHING, "null")
 """``null`` is what ``| tojson`` makes of None."""
 
-_ISO_DURATION = re.compile(
+_ISO_DURATION = (
     r"(?P<sign>[+-])?P(?!$)(?:(?P<weeks>\d+)W)?(?:(?P<days>\d+)D)?"
     r"(?:T(?!$)(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
-_WHOLE = re.compile(r"\s*[+-]?\d{1,18}\s*", re.ASCII)
-_NUMBERS = re.compile(r"[\d\s,;.+\-\[\](){}]*", re.ASCII)
+_WHOLE = r"(?a)\s*[+-]?\d{1,18}\s*"
+_NUMBERS = r"(?a)[\d\s,;.+\-\[\](){}]*"
 _LONGEST_SHOWN = 80
 
 
@@ -91,7 +90,7 @@ def as_list(parameter: str, value: Any, *, required: bool = False) -> tuple[Any,
     if value is None:
         return None
     if isinstance(value, str):
-        if _OBJECT_TEXT.search(value):
+        if re.search(_OBJECT_TEXT, value):
             raise MarketoInvalidRequestError(
                 f"{parameter} is the text of a Python object, not of a list",
                 parameter=parameter,
@@ -292,16 +291,16 @@ def converted_items(
 def _parsed_list(parameter: str, written: str) -> Any:
     """Return the list that a text spells, or the text itself."""
     stripped = written.strip()
-    numbers = _RANGE_TEXT.fullmatch(stripped)
+    numbers = re.fullmatch(_RANGE_TEXT, stripped)
     if numbers is not None:
         spelled = range(*(int(number) for number in numbers.groups() if number is not None))
         return spelled if len(spelled) <= _LONGEST_RANGE else written
-    inner = _LIST_CALL_TEXT.fullmatch(stripped)
+    inner = re.fullmatch(_LIST_CALL_TEXT, stripped)
     if inner is not None:
         stripped = inner.group(1).strip() or "()"
-    if not _LIST_TEXT.fullmatch(stripped):
+    if not re.fullmatch(_LIST_TEXT, stripped):
         return written
-    if _SPACED_TEXT.fullmatch(stripped):
+    if re.fullmatch(_SPACED_TEXT, stripped):
         items = re.findall(_SPACED_ITEM, stripped, re.DOTALL | re.ASCII)
         if "..." in items:
             raise MarketoInvalidRequestError(
@@ -322,7 +321,7 @@ class _BareNumbers(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> ast.expr:
         """Return the call's only argument if the call is one of a number."""
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        return node.args[0] if _NUMBER_CALLS.fullmatch(name) and len(node.args) == 1 else node
+        return node.args[0] if re.fullmatch(_NUMBER_CALLS, name) and len(node.args) == 1 else node
 
 
 def _literal(written: str) -> Any:
@@ -364,7 +363,7 @@ def as_id(parameter: str, value: Any) -> int:
     if number is None or number < 1:
         raise MarketoInvalidRequestError(
             f"{parameter}={shown(value)} is not an id"
-            if _NUMBERS.fullmatch(str(value))
+            if re.fullmatch(_NUMBERS, str(value))
             else f"{parameter} is {named_type(value)} that is not an id",  # it may be an e-mail address
             parameter=_name(parameter),
             remedy="Give a list such as [1001, 1002]."
@@ -383,7 +382,7 @@ def as_name_or_id(parameter: str, value: Any) -> str | int:
 def whole(value: Any) -> int | None:
     """Return a whole number, also from text and from a float or decimal that is one; None for anything else."""
     if isinstance(value, str):
-        return int(value) if _WHOLE.fullmatch(value) else None
+        return int(value) if re.fullmatch(_WHOLE, value) else None
     found = decimal(value)
     if found is None or not found.is_integer():
         return None
@@ -410,7 +409,7 @@ def _seconds(value: Any) -> timedelta | None:
 
 
 def _iso_duration(written: str) -> timedelta | None:
-    match = _ISO_DURATION.fullmatch(written.strip().upper())
+    match = re.fullmatch(_ISO_DURATION, written.strip().upper())
     if match is None:
         return None
     parts = {name: float(part) for name, part in match.groupdict().items() if part is not None and name != "sign"}

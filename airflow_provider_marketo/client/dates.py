@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime, timedelta, timezone
+from functools import cache
 
 _DATE = r"(\d{4})-?(\d\d)-?(\d\d)"
 _CLOCK = r"(\d\d:\d\d:\d\d)(?:(\.\d{1,6})\d{0,3})?"
@@ -29,17 +30,20 @@ COLUMN_DAY = rf"^{_DATE}$", r"\1-\2-\3T00:00:00Z"
 COLUMN_MIDNIGHT = rf"^{_DATE}(?:[Tt ]00:00:00(?:\.0{{1,9}})?[Zz]?(?:{_OFFSET})?)?$", r"\1-\2-\3"
 """The same for a column of dates: a date, or a midnight, which adds nothing to its date in any zone."""
 
-_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
-_ANY = re.compile(
-    rf"""
+_DAY = r"(?a)\d{4}-\d\d-\d\d"
+_ANY = rf"""
     {_DATE}
     (?: [Tt\ ]
         (\d\d) (?: :?(\d\d) (?: :?(\d\d) (?: \.(\d{{1,9}}) )? )? )?
         (?P<zone> [Zz] | [Zz]?[Tt]? (?P<hours>[+-](?:[01]\d|2[0-3])) (?: :?(?P<minutes>[0-5]\d) )? )?
     )?
-    """,
-    re.ASCII | re.VERBOSE,
-)
+    """
+
+
+@cache
+def _spelling() -> re.Pattern[str]:
+    """Return the pattern of a date. It is compiled when the first one is read: most DAG files have none."""
+    return re.compile(_ANY, re.ASCII | re.VERBOSE)
 
 
 def parse_date(text: str) -> datetime:
@@ -60,7 +64,7 @@ def parse_date(text: str) -> datetime:
 
 def parse_date_or_none(text: str) -> datetime | None:
     """Read a date and time as :func:`parse_date` does; return None for any other text."""
-    match = _ANY.fullmatch(text.strip())
+    match = _spelling().fullmatch(text.strip())
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction = match.groups()[:7]
@@ -82,7 +86,7 @@ def parse_date_or_none(text: str) -> datetime | None:
 
 def parse_day_or_none(text: str) -> date | None:
     """Read a date, or a midnight of any time zone as :func:`parse_date` reads it; None for any other text."""
-    match = _ANY.fullmatch(text.strip())
+    match = _spelling().fullmatch(text.strip())
     if match is None or any(int(part or 0) for part in match.groups()[3:7]):
         return None
     try:
@@ -93,7 +97,7 @@ def parse_day_or_none(text: str) -> date | None:
 
 def is_day(text: str) -> bool:
     """Whether a text is a day of the calendar as Marketo writes it: ``2026-01-31`` and nothing else."""
-    return _DAY.fullmatch(text) is not None and parse_day_or_none(text) is not None
+    return re.fullmatch(_DAY, text) is not None and parse_day_or_none(text) is not None
 
 
 def _offset(match: re.Match[str]) -> timedelta:
@@ -105,7 +109,7 @@ def _offset(match: re.Match[str]) -> timedelta:
 
 def has_zone(text: str) -> bool:
     """Whether a date says its time zone. :func:`parse_date` reads a date without one as UTC."""
-    match = _ANY.fullmatch(text.strip())
+    match = _spelling().fullmatch(text.strip())
     return match is not None and match["zone"] is not None
 
 

@@ -34,16 +34,13 @@ send again or look first. There is one class per consequence; :mod:`.meanings` h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.printable import printable
-from airflow_provider_marketo.client.serializable import Serializable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from datetime import datetime
 
 LONGEST_ID = 100
 """Longest code or request id that is shown, in characters."""
@@ -108,11 +105,6 @@ class MarketoError(Exception):
             return f"Marketo code {self.code}" if self.code else ""
         family = (self.operation or "").partition(".")[0]
         return f"{self.code} from {_SERVICES.get(family, 'Marketo')}"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the error as plain JSON, as in a trigger's event, so that another process can raise it again."""
-        facts: dict[str, Any] = {name: getattr(self, name, None) for name in (*_STORED, *_STORED_OF_SOME)}
-        return StoredError(type(self).__name__, **facts).to_dict()
 
 
 class MarketoConnectionError(MarketoError):
@@ -289,45 +281,3 @@ class MarketoPackageMissingError(MarketoError):
 
 class MarketoStoppedError(MarketoError):
     """The process must not continue: its task was killed, or another try has taken over."""
-
-
-@dataclass(frozen=True)
-class StoredError(Serializable):
-    """
-    An error as another process reads it.
-
-    :param error: name of its class; the other parameters are its attributes.
-    """
-
-    VERSION: ClassVar[int] = 1
-    SPARSE: ClassVar[bool] = True
-    error: str
-    message: str = ""
-    operation: str | None = None
-    code: str | None = None
-    request_id: str | None = None
-    remedy: str | None = None
-    executed: bool = False
-    parameter: str | None = None
-    until: datetime | None = None
-    quota: str | None = None
-
-
-_STORED = ("message", "operation", "code", "request_id", "remedy", "executed")
-_STORED_OF_SOME = ("parameter", "until", "quota")
-
-
-def from_dict(facts: Mapping[str, Any]) -> MarketoError:
-    """
-    Return the error that :meth:`MarketoError.to_dict` described.
-
-    :raises LaterFormatError: a later release described it.
-    """
-    stored = StoredError.from_dict(facts)
-    kinds = {kind.__name__: kind for kind in _all_errors(MarketoError)}
-    names = [*_STORED, *(name for name in _STORED_OF_SOME if getattr(stored, name) is not None)]
-    return kinds.get(stored.error, MarketoError)(**{name: getattr(stored, name) for name in names})
-
-
-def _all_errors(kind: type[MarketoError]) -> list[type[MarketoError]]:
-    return [kind, *(sub for child in kind.__subclasses__() for sub in _all_errors(child))]

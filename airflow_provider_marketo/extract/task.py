@@ -25,7 +25,8 @@ from airflow_provider_marketo.extract.request import (
     data_interval,
     interval_selects,
 )
-from airflow_provider_marketo.hooks.work import ExportJobsWait, Wait, Work
+from airflow_provider_marketo.hooks.job_waits import ExportJobsWait
+from airflow_provider_marketo.hooks.work import Wait, Work
 from airflow_provider_marketo.options import options
 from airflow_provider_marketo.output.foreign import unreachable
 

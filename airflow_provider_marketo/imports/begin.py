@@ -7,9 +7,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, cast
 
+from airflow_provider_marketo.client import stored_errors
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError, from_dict
+from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.hooks.variables import host_variable
@@ -162,7 +163,7 @@ class Beginning:
         if progress is None or not progress.result or progress.fingerprint != self._fingerprint(request):
             return None
         return ImportOutcome(
-            cast("ImportResult", progress.result), from_dict(progress.error) if progress.error else None
+            cast("ImportResult", progress.result), stored_errors.from_dict(progress.error) if progress.error else None
         )
 
     def cleanup(self, request: ImportRequest) -> None:

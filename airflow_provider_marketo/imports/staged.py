@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import stored_errors
 from airflow_provider_marketo.client.bulk.imports import import_object
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError, MarketoError
@@ -270,7 +271,7 @@ class StagedImport:
         )
         error = self._verdict(account, addresses["rejects"])
         if not account.unknown:
-            self._progress.result, self._progress.error = dict(result), error.to_dict() if error else {}
+            self._progress.result, self._progress.error = dict(result), stored_errors.to_dict(error) if error else {}
             self.keeper.save()
         return ImportOutcome(result, error)
 

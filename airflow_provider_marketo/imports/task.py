@@ -10,8 +10,9 @@ from airflow_provider_marketo.client import limits
 from airflow_provider_marketo.client.bulk.imports import ImportJobs, import_object
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.printable import printable_logger
+from airflow_provider_marketo.hooks.job_waits import ImportJobsWait
 from airflow_provider_marketo.hooks.link import push_place
-from airflow_provider_marketo.hooks.work import ImportJobsWait, Wait, Work, moved
+from airflow_provider_marketo.hooks.work import Wait, Work, moved
 from airflow_provider_marketo.imports.begin import Beginning, deadline_of
 from airflow_provider_marketo.imports.bulk import BulkImport
 from airflow_provider_marketo.imports.inputs import open_rows

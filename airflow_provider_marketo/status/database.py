@@ -25,8 +25,8 @@ from airflow_provider_marketo.airflow_compat import (
 )
 from airflow_provider_marketo.at_most_once.entries import CLAIM
 from airflow_provider_marketo.at_most_once.entries import PREFIX as ONCE
+from airflow_provider_marketo.hooks.job_waits import EXPORT_IDS
 from airflow_provider_marketo.hooks.task_states import is_ours, states
-from airflow_provider_marketo.hooks.work import EXPORT_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -12,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.hooks.work import EXPORT_IDS
+from airflow_provider_marketo.hooks.job_waits import EXPORT_IDS
 from airflow_provider_marketo.triggers.connection import blocking, settings_of
 from airflow_provider_marketo.triggers.events import event_of
 from airflow_provider_marketo.triggers.killed import WAITS, state_of, task_of, to_its_end

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import TriggerEvent
 
+from airflow_provider_marketo.client import stored_errors
 from airflow_provider_marketo.client.dates import parse_date
-from airflow_provider_marketo.client.errors import MarketoError, from_dict
+from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.printable import printable_logger
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ async def event_of(answer: Awaitable[Mapping[str, Any]], deadline: str, /, **abo
     except asyncio.TimeoutError:
         event = {"status": TIMED_OUT, **about}
     except MarketoError as error:
-        event = {"status": ERROR, **about, **error.to_dict()}
+        event = {"status": ERROR, **about, **stored_errors.to_dict(error)}
     except Exception as error:  # if the trigger died, Airflow would fail the task without letting it tidy up
         log.exception("The wait has failed")
         failed = MarketoError(f"the wait has failed: {type(error).__name__}: {error}")
-        event = {"status": ERROR, **about, **failed.to_dict()}
+        event = {"status": ERROR, **about, **stored_errors.to_dict(failed)}
     return TriggerEvent(event)  # type: ignore[no-untyped-call]
 
 
@@ -54,7 +55,7 @@ def checked_event(event: Any, *expected: str) -> Mapping[str, Any]:
     """
     status = event.get("status") if isinstance(event, Mapping) else type(event).__name__
     if status == ERROR:
-        raise from_dict(event)
+        raise stored_errors.from_dict(event)
     if status not in expected:
         raise MarketoError(f"the trigger sent an event of an unknown kind: {status!r}")
     found: Mapping[str, Any] = event

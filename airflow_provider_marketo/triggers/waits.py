@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
 from airflow_provider_marketo.client.errors import MarketoDeadlineError
-from airflow_provider_marketo.hooks.work import ExportJobsWait, ImportJobsWait, Wait
+from airflow_provider_marketo.hooks.job_waits import ExportJobsWait, ImportJobsWait
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
 from airflow_provider_marketo.triggers.bulk_job import ENDED, PASSED, MarketoBulkJobTrigger
 from airflow_provider_marketo.triggers.events import TIMED_OUT, checked_event
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow.triggers.base import BaseTrigger
+
+    from airflow_provider_marketo.hooks.work import Wait
 
 
 def trigger_for(wait: Wait, marketo_conn_id: str, poll_interval: timedelta) -> BaseTrigger:

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from airflow_provider_marketo.client import codes, errors, meanings
+from airflow_provider_marketo.client import codes, errors, meanings, stored_errors
 
 
 def reply_error(code: str, message: str = "some text") -> errors.MarketoError:
@@ -107,13 +107,13 @@ def test_the_text_says_who_answered_and_what(operation, code, answer):
 def test_an_error_survives_the_trip_through_json():
     until = datetime(2026, 1, 16, 6, 5, tzinfo=timezone.utc)
     error = errors.MarketoQuotaExhaustedError("spent", until=until, quota="export", code="1029", request_id="a#b")
-    again = errors.from_dict(error.to_dict())
+    again = stored_errors.from_dict(stored_errors.to_dict(error))
     assert type(again) is errors.MarketoQuotaExhaustedError
     assert (again.until, again.quota, str(again)) == (until, "export", str(error))
 
 
 def test_an_invalid_request_keeps_its_parameter_through_json():
-    again = errors.from_dict(errors.MarketoNotFoundError("gone", parameter="list_id").to_dict())
+    again = stored_errors.from_dict(stored_errors.to_dict(errors.MarketoNotFoundError("gone", parameter="list_id")))
     assert type(again) is errors.MarketoNotFoundError
     assert again.parameter == "list_id"
 

@@ -14,7 +14,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_marketo.client import errors, meanings
+from airflow_provider_marketo.client import errors, meanings, stored_errors
 from airflow_provider_marketo.client.auth import Token
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.client.printable import printable
@@ -165,7 +165,11 @@ def test_unprintable_characters_are_escaped(text, shown):
 def test_marketos_words_are_printable_and_bounded_wherever_they_enter(entry):
     words = "\x1b[2J\nINFO all is well\u202e" + "x" * 5_000_000
     error = meanings.from_reply("leads.sync", [{"code": "1003", "message": "no", entry: words}], words)
-    for text in (str(error), *map(str, error.to_dict().values()), str(errors.from_dict(error.to_dict()))):
+    for text in (
+        str(error),
+        *map(str, stored_errors.to_dict(error).values()),
+        str(stored_errors.from_dict(stored_errors.to_dict(error))),
+    ):
         assert text.isprintable()
         assert len(text) < 5000
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.at_most_once.entries import Entry
-from airflow_provider_marketo.client.errors import StoredError
 from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
+from airflow_provider_marketo.client.stored_errors import StoredError
 from airflow_provider_marketo.client.tally import Counts
 from airflow_provider_marketo.conditions.jobs import JobCondition
 from airflow_provider_marketo.conditions.leads import LeadCondition

@@ -16,6 +16,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.sdk.execution_time import comms
 
 from airflow_provider_marketo.airflow_compat import get_listener_manager
+from airflow_provider_marketo.client import stored_errors
 from airflow_provider_marketo.client.errors import (
     MarketoAuthError,
     MarketoConnectionError,
@@ -86,7 +87,7 @@ def _sensor_context() -> Any:
 
 def a_resumed_sensor() -> Any:
     sensor = MarketoLeadSensor(task_id="a_task", lookup_values="a@example.org", deferrable=True)
-    event = {"status": "error", **failure_of(a_call_of_the_hook).to_dict()}
+    event = {"status": "error", **stored_errors.to_dict(failure_of(a_call_of_the_hook))}
     return sensor.resume_execution("execute_complete", {"event": event}, _sensor_context())
 
 

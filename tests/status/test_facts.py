@@ -19,7 +19,7 @@ from sqlalchemy import event, insert
 from airflow_provider_marketo import airflow_compat
 from airflow_provider_marketo.airflow_compat import XComModel
 from airflow_provider_marketo.at_most_once.entries import CLAIM
-from airflow_provider_marketo.hooks.work import EXPORT_IDS
+from airflow_provider_marketo.hooks.job_waits import EXPORT_IDS
 from airflow_provider_marketo.status import database
 from airflow_provider_marketo.status.database import Snapshot
 from airflow_provider_marketo.status.facts import collect
