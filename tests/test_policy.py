@@ -83,7 +83,7 @@ def test_where_setup_was_never_run_the_error_names_the_command():
 
 
 def test_a_template_as_connection_is_accepted_if_all_connections_share_a_pool(marker):
-    with pytest.raises(AirflowClusterPolicyViolation, match="leads"):
+    with pytest.raises(AirflowClusterPolicyViolation, match=r"Task leads: the Marketo connection .* has no pool"):
         policy.task_policy(leads(marketo_conn_id="{{ params.connection }}"))
     policy.read_pools.cache_clear()
     marker('{"one": "marketo", "other": "marketo"}')

@@ -368,7 +368,7 @@ def test_a_redirect_is_not_followed(client, marketo):
     marketo.get(
         f"{HOST}/rest/v1/leads/describe.json", status_code=302, headers={"Location": "https://evil.example.com"}
     )
-    with pytest.raises(errors.MarketoConnectionError, match="redirects"):
+    with pytest.raises(errors.MarketoConnectionError, match="the host redirects instead of answering"):
         client.call("leads.describe")
 
 

@@ -153,7 +153,7 @@ def test_an_import_that_marketo_refuses_gives_its_place_back(marketo):
     marketo.post(f"{HOST}/bulk/v1/leads.json", **failure("1016"))
     one = client()
     for _ in range(9):
-        with pytest.raises(MarketoQueueFullError, match="no"):
+        with pytest.raises(MarketoQueueFullError, match=r"Marketo code 1016"):
             ImportJobs(one, import_object("leads")).start(b"email\n")
 
 

@@ -271,10 +271,10 @@ def test_the_last_try_leaves_no_job_running(marketo, tmp_path, tries, monkeypatc
         raise OSError("no space left on device")
 
     monkeypatch.setattr(ExtractRun, "look", broken)
-    with pytest.raises(errors.MarketoStorageError, match="no space"):
+    with pytest.raises(errors.MarketoStorageError, match="no space left on device"):
         run_task(extract(tmp_path, deferrable=False), tries(2, max_tries=2))
     assert instance.statuses() == {"Processing": 2}
-    with pytest.raises(errors.MarketoStorageError, match="no space"):
+    with pytest.raises(errors.MarketoStorageError, match="no space left on device"):
         run_task(extract(tmp_path, deferrable=False), tries(3, max_tries=2))
     assert instance.statuses() == {"Cancelled": 2}
 
@@ -287,7 +287,7 @@ def test_of_two_copies_of_a_task_the_one_that_came_first_stops(marketo, tmp_path
     waiting = run.step(run.adopt())
     heir = extract(tmp_path, deferrable=False)
     heir_run = run_of(heir, tries(2))
-    with pytest.raises(errors.MarketoStoppedError, match="taken over"):
+    with pytest.raises(errors.MarketoStoppedError, match="another try of this task has taken over"):
         to_its_end(run, waiting)
     to_its_end(heir_run, heir_run.step(heir_run.adopt()))
     heir_run.finish()
@@ -317,7 +317,7 @@ def test_a_killed_task_cancels_its_own_jobs_and_starts_nothing_more(marketo, tmp
         return look(self)
 
     monkeypatch.setattr(ExtractRun, "look", killed_while_looking)
-    with pytest.raises(errors.MarketoStoppedError, match="killed"):
+    with pytest.raises(errors.MarketoStoppedError, match="the task was killed"):
         run_task(operator, tries())
     statuses = [job["status"] for job in instance.jobs()]
     assert statuses == ["Processing", "Processing", "Cancelled", "Cancelled"]
@@ -336,7 +336,7 @@ def test_a_task_that_is_killed_in_the_middle_of_a_download_can_still_cancel(mark
         return original(client, *args, **kwargs)
 
     monkeypatch.setattr(run_module, "fetch", killed_while_downloading)
-    with pytest.raises(errors.MarketoStoppedError, match="killed"):
+    with pytest.raises(errors.MarketoStoppedError, match="the task was killed"):
         run_task(operator, tries())
     assert instance.statuses() == {"Completed": 1, "Cancelled": 2}
     assert data_files(tmp_path) == []
@@ -352,7 +352,7 @@ def test_a_task_that_is_killed_while_it_begins_creates_nothing(marketo, tmp_path
         return make_plan(*args)
 
     monkeypatch.setattr(begin_module, "make_plan", killed_meanwhile)
-    with pytest.raises(errors.MarketoStoppedError, match="killed"):
+    with pytest.raises(errors.MarketoStoppedError, match="the task was killed"):
         run_task(operator, tries())
     assert instance.jobs() == []
 

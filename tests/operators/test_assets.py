@@ -358,7 +358,7 @@ def test_a_second_run_changes_nothing(program):
 @pytest.mark.parametrize("broken", ["tokens.create", "programs.update_metadata", "emails.approve_draft"])
 def test_a_retry_continues_where_the_first_try_failed(program, broken):
     program.marketo.fail(broken, "603")
-    with pytest.raises(AirflowFailException, match="603"):
+    with pytest.raises(AirflowFailException, match="Marketo code 603"):
         program.run(**EVERYTHING)
     done = program.run(**EVERYTHING)
     assert done["created"]

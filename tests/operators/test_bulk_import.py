@@ -273,7 +273,7 @@ def test_an_import_that_is_tried_again_on_a_disk_that_is_not_shared_sends_nothin
         )
 
     instance.fail("bulk_import_leads.get_status" if has_sent else "bulk_import_leads.import", "603", times=99)
-    with pytest.raises(Exception, match="603"):
+    with pytest.raises(Exception, match="Marketo code 603"):
         run_task(task, task_context(kept, max_tries=3))
     instance.clear_faults()
     assert bool(jobs(instance)) == has_sent

@@ -240,7 +240,7 @@ def test_the_program_may_be_cloned_for_the_run(schedule):
         ({"run_at": timedelta(minutes=4)}, "is less than five minutes ahead"),
         ({"run_at": timedelta(days=730, hours=12)}, "is more than two years ahead"),
         ({"campaign_id": TRIGGER}, "is a trigger campaign. .*MarketoTriggerCampaignOperator"),
-        ({"tokens": {"my.Headline": "x"}}, "tokens: "),
+        ({"tokens": {"my.Headline": "x"}}, "tokens: 'my.Headline' is not"),
     ],
 )
 def test_a_wrong_run_is_refused(schedule, arguments, message):

@@ -205,7 +205,7 @@ def test_a_dry_run_counts(request_):
         ({"lead_ids": [1001]}, "exactly one argument, and records and lead_ids are given"),
         ({"records": None, "lead_ids": [1001]}, "lookup_field cannot be used with lead_ids, only with rows"),
         ({"lookup_field": None}, "no column 'leadId'.*Its columns are email. .*lookup_field='email'"),
-        ({"lookup_field": "nothing"}, "nothing"),
+        ({"lookup_field": "nothing"}, "no column 'nothing'"),
     ],
 )
 def test_a_wrong_request_deletes_no_lead(request_, arguments, message):

@@ -267,11 +267,19 @@ def test_a_misspelt_name_is_refused_with_the_one_that_was_meant(run, task, argum
             {"lookup_fild": "email", "lookup_values": ["x"]},
             "no argument 'lookup_fild'. Did you",
         ),
-        (MarketoGetLeadsOperator, {"lookup_field": "email", "lookup_value": ["x"]}, "'lookup_values'"),
+        (
+            MarketoGetLeadsOperator,
+            {"lookup_field": "email", "lookup_value": ["x"]},
+            r"'lookup_value'\. Did you mean 'lookup_values'",
+        ),
         (MarketoLeadSensor, {**LEAD, "fieldd": "leadStatus"}, "MarketoLeadSensor has no argument 'fieldd'. .*'field'"),
-        (MarketoLeadSensor, {**LEAD, "poke_intervall": 5}, "'poke_interval'"),
+        (MarketoLeadSensor, {**LEAD, "poke_intervall": 5}, r"'poke_intervall'\. Did you mean 'poke_interval'"),
         (MarketoSyncLeadsOperator, {"rows": [{"email": "ada@example.com"}], **REJECTS}, "no argument 'rows'"),
-        (MarketoToSqlOperator, {"manifest": "m.json", "sql_con_id": "wh"}, "'sql_conn_id'"),
+        (
+            MarketoToSqlOperator,
+            {"manifest": "m.json", "sql_con_id": "wh"},
+            r"'sql_con_id'\. Did you mean 'sql_conn_id'",
+        ),
     ],
 )
 def test_a_misspelt_argument_is_refused_when_the_dag_is_parsed_without_its_value(task, arguments, said):

@@ -643,7 +643,7 @@ def test_rows_that_a_failed_task_keeps_are_for_this_user_only(marketo, tmp_path)
     (tmp_path / "in.jsonl").write_text(json.dumps(people(1)[0]))
     places = {name: str(tmp_path / name) for name in ("staging", "rejects_path")}
     task = MarketoSyncLeadsOperator(task_id="a_task", source=str(tmp_path / "in.jsonl"), **places)
-    with pytest.raises(MarketoTransientError, match="611"):
+    with pytest.raises(MarketoTransientError, match="Marketo code 611"):
         task.execute(task_context())
     kept = [path for path in (tmp_path / "staging/_marketo/runs/a_dag/a_task").rglob("*") if path.is_file()]
     assert any(b"@" in path.read_bytes() for path in kept)

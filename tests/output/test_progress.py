@@ -36,7 +36,7 @@ def test_what_is_saved_is_there_for_the_next_try_until_it_is_forgotten(store):
 def test_the_process_that_came_last_continues_and_the_other_stops(store):
     first = ProgressKeeper(store, Steps("f"))
     second = ProgressKeeper(store, store.load())
-    with pytest.raises(MarketoStoppedError, match="another try"):
+    with pytest.raises(MarketoStoppedError, match="another try of this task has taken over"):
         first.save()
     second.save()
 
@@ -45,7 +45,7 @@ def test_a_killed_process_writes_nothing_more(store):
     ledger = ProgressKeeper(store, Steps("f"))
     ledger.stop()
     assert ledger.stopped
-    with pytest.raises(MarketoStoppedError, match="killed"):
+    with pytest.raises(MarketoStoppedError, match="the task was killed"):
         ledger.check()
 
 

@@ -113,7 +113,7 @@ def test_a_permanent_error_ends_the_wait_and_the_task(marketo):
     marketo(time_scale=1).fail("usage.get_daily_usage", "603", times=9)
     event = fire(trigger(min_calls=1))
     assert (event["status"], event["code"]) == ("error", "603")
-    with pytest.raises(AirflowFailException, match="603"):
+    with pytest.raises(AirflowFailException, match="Marketo code 603"):
         sensor(min_calls=1).execute_complete(task_context(), event)
 
 

@@ -216,10 +216,10 @@ def test_fields_that_are_excluded_never_reach_the_table(marketo, governed, datab
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tables": {"leeds": {}}}, "leeds.*leads"),
+        ({"tables": {"leeds": {}}}, "leeds.*Did you mean 'leads'"),
         ({"tables": {"leads": {"exclude": ["email"]}}}, "leads has no 'exclude'"),
-        ({"start": "soon"}, "start"),
-        ({"lookback": 5}, "lookback"),
+        ({"start": "soon"}, "start='soon' is not a date"),
+        ({"lookback": 5}, "lookback=5 has no unit"),
     ],
 )
 def test_wrong_arguments_are_refused_when_the_dag_is_parsed(tmp_path, arguments, message):
@@ -348,7 +348,7 @@ def test_a_retry_finds_the_keys_of_rows_that_its_first_try_has_read(marketo, gov
     for name in ("ranges", "extract_leads", "load_leads"):
         run.one(name)
     instance.fail("opportunities.get", "603")
-    with pytest.raises(MarketoTaskError, match="603"):
+    with pytest.raises(MarketoTaskError, match=r"opportunities.*Marketo code 603"):
         run.one("extract_reference")
     run.one("extract_reference")
     run.one("load_reference")

@@ -108,7 +108,7 @@ def test_a_job_that_marketo_has_forgotten_counts_as_cancelled(marketo):
 def test_an_error_is_the_same_error_in_the_worker(marketo):
     refused = {"success": False, "requestId": "a#1", "errors": [{"code": "607", "message": "Daily quota reached"}]}
     marketo.get(f"{EXPORT}.json", json=refused)
-    with pytest.raises(errors.MarketoQuotaExhaustedError, match=r"607.* a#1") as caught:
+    with pytest.raises(errors.MarketoQuotaExhaustedError, match=r"Marketo code 607, request id a#1") as caught:
         jobs_from_event(event_of(trigger()))
     assert caught.value.until > datetime.now(timezone.utc)
 
@@ -132,7 +132,7 @@ def test_the_error_about_wrong_credentials_hides_the_secret(marketo):
 
 def test_the_deadline_ends_the_wait(marketo):
     marketo.get(f"{EXPORT}.json", **success({"exportId": "job-1", "status": "Queued"}))
-    with pytest.raises(errors.MarketoDeadlineError, match="timeout"):
+    with pytest.raises(errors.MarketoDeadlineError, match="did not finish within timeout"):
         jobs_from_event(event_of(trigger(minutes=0, export_ids=["job-1"])))
 
 

@@ -247,7 +247,7 @@ def test_a_file_that_never_ends_is_left_behind_what_was_announced(clock, facts):
         hostile = MarketoClient(server.url, "an-id", "a-secret", clock=clock, governor=LocalGovernor(clock=clock))
         job = ExportJob("job-1", COMPLETED, **{"size": len(DATA), "checksum": "0" * 64, "records": 1000} | facts)
         consumers = Consumers()
-        with pytest.raises(errors.MarketoDataError, match="announced"):
+        with pytest.raises(errors.MarketoDataError, match=r"announced"):
             fetch(hostile, OPERATION, job, consumers, clock=clock)
     assert [each.aborted for each in consumers.made] == [True, True]
     assert all(len(each.data) < 3 << 20 for each in consumers.made)
@@ -273,7 +273,7 @@ def test_an_error_in_the_place_of_the_file_is_an_error_and_no_data(fetched, requ
     requests_mock.get(FILE, [failure("606"), whole()])
     assert fetched() == DATA
     requests_mock.get(FILE, **failure("603"))
-    with pytest.raises(errors.MarketoPermissionError, match="a#1"):
+    with pytest.raises(errors.MarketoPermissionError, match=r"Marketo code 603, request id a#1"):
         fetched()
 
 
@@ -313,7 +313,7 @@ def test_a_file_that_never_comes_is_gone(fetched, requests_mock):
 def test_an_unreadable_file_is_an_error_if_it_is_the_one_that_was_announced(fetched, requests_mock):
     requests_mock.get(FILE, **whole())
     consumers = Consumers(errors.MarketoDataError("row 7 has too many cells"))
-    with pytest.raises(errors.MarketoDataError, match="row 7"):
+    with pytest.raises(errors.MarketoDataError, match="row 7 has too many cells"):
         fetched(consumers)
     assert len(consumers.made) == 1
 

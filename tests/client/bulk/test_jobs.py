@@ -79,7 +79,7 @@ def test_a_job_that_is_queued_already_is_queued(jobs, requests_mock):
 def test_1029_means_what_its_message_says(jobs, requests_mock, action, message, error):
     requests_mock.post(f"{LEADS}/create.json", **failure("1029", message))
     requests_mock.post(f"{LEADS}/job-1/enqueue.json", **failure("1029", message))
-    with pytest.raises(error, match=r"1029.* a#1") as caught:
+    with pytest.raises(error, match=r"Marketo code 1029, request id a#1") as caught:
         jobs.create(["id"], {"staticListId": 1}) if action == "create" else jobs.enqueue("job-1")
     if error is errors.MarketoQuotaExhaustedError:
         assert caught.value.quota == "export"

@@ -70,7 +70,7 @@ def test_no_redirect_is_followed(requests_mock, place):
     requests_mock.register_uri(
         "POST" if place == TOKEN else "GET", place, status_code=307, headers={"Location": "https://evil.example.com/"}
     )
-    with pytest.raises(MarketoConnectionError, match="redirects"):
+    with pytest.raises(MarketoConnectionError, match="host redirects instead of answering"):
         client().page(JOURNAL)
     assert not elsewhere.called
 

@@ -47,7 +47,7 @@ def test_an_error_reaches_the_thread_that_feeds_and_nothing_hangs():
             background.feed(number)
         background.finish()
 
-    with pytest.raises(ValueError, match="3"):
+    with pytest.raises(ValueError, match=r"^3$"):
         feed()
     background.abort()
     assert worker.items == [0, 1, 2]
@@ -56,7 +56,7 @@ def test_an_error_reaches_the_thread_that_feeds_and_nothing_hangs():
 
 def test_an_error_at_the_last_item_is_not_lost():
     background = InBackground(Collector(fault=0))
-    with pytest.raises(ValueError, match="0"):
+    with pytest.raises(ValueError, match=r"^0$"):
         (background.feed(0), background.finish())  # type: ignore[func-returns-value]
 
 
