@@ -274,7 +274,7 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
     for table, given in tables.items():
         if table not in OPTIONS:
             raise MarketoInvalidRequestError(
-                f"there are no options for {with_nearest(table, OPTIONS)}",
+                f"there are no options for {with_nearest(table, list(OPTIONS))}",
                 parameter="tables",
                 remedy=f"Use {', '.join(OPTIONS)}.",
             )

@@ -39,7 +39,7 @@ def resync(sql_conn_id: str, schema: str | None, table: str) -> str:
         source = source_of(datasets[table]) if table in datasets else None
         if source is None or not engine.declared_columns(WATERMARKS):
             raise MarketoInvalidRequestError(
-                f"the task group has loaded no table {with_nearest(table, datasets)}",
+                f"the task group has loaded no table {with_nearest(table, list(datasets))}",
                 parameter="--table",
                 remedy="Name one of the tables in _marketo_loads; what MarketoToSqlOperator loads by itself is read"
                 " again by clearing its extract.",
