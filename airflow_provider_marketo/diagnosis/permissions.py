@@ -80,4 +80,5 @@ def _of(named: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     try:
         return operations.get(named.format_map(given)).permissions[:1]
     except (KeyError, MarketoInvalidRequestError):
-        return (f"The permission of {named}",)
+        written = named.replace("{", "<").replace("}", ">")
+        return (f"The permission of {written} (this command does not see the argument)",)
