@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.secret import Secret
 from airflow_provider_marketo.client.tabular.arrow import Parser
+from airflow_provider_marketo.client.tabular.changed_values import HiddenChanges
 from airflow_provider_marketo.client.tabular.files import OPEN_FILES
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
 from airflow_provider_marketo.client.tabular.partitions import Partitioning
@@ -137,15 +138,39 @@ def test_rows_that_begin_with_the_date_that_cuts_them_are_not_parsed(output, not
     assert (outcome.rows, outcome.rows_cut) == (len(kept), 4 - len(kept))
 
 
-def test_a_row_that_ends_before_the_column_of_dates_stays(output):
+def test_rows_that_are_read_field_by_field_are_cut_at_the_same_edges_and_stay_without_a_date(output):
     odd = b"b,a\rb\n"  # a CR that ends no line makes the reader go field by field
-    outcome = output.run(
-        Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3))),
-        ACTIVITIES + activity("a", "2026-01-03T00:00:00Z") + odd,
-        "csv",
+    dates = ["2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z", "2026-01-02T23:59:59Z", "2026-01-03T00:00:00Z"]
+    rows = [activity("a", date) for date in dates]
+    rules = Rules(ACTIVITY_SCHEMA, NAME, span=(day(1), day(3)))
+    outcome = output.run(rules, ACTIVITIES + b"".join(rows) + odd, "csv")
+    assert output.bytes() == ACTIVITIES + rows[1] + rows[2] + odd
+    assert outcome.rows_cut == 2
+
+
+def test_the_values_of_hidden_fields_are_hidden_in_the_rows_of_their_changes(output):
+    labels = {"email": ("Email Address",), "phone": ("Phone Number",)}
+    rules = Rules(
+        schema("marketoGUID", "activityTypeId:integer", "primaryAttributeValue", "attributes"),
+        NAME,
+        hidden=HiddenChanges.of(labels, hashed=["email"], dropped=["phone"]),
+        hash_key=Secret("a key"),
     )
-    assert output.bytes() == ACTIVITIES + odd
-    assert outcome.rows_cut == 1
+    digest = hmac.new(b"a key", b"ada@example.com", hashlib.sha256).hexdigest()
+    change = b'%s,%d,%s,"{""New Value"":%s,""Old Value"":%s,""Reason"":""Form""}"\n'
+    head = b"marketoGUID,activityTypeId,primaryAttributeValue,attributes\n"
+    kept = change % (b"c", 1, b"Email Address", b'""ada@example.com""', b"null") + b"d,13,Email Address\n"
+    email = change % (b"a", 13, b"Email Address", b'""ada@example.com""', b"null")
+    phone = change % (b"b", 13, b"Phone Number", b'""1""', b'""2""')
+    output.run(rules, head + email + phone + kept, "csv")
+    assert output.bytes() == b"".join(
+        [
+            head,
+            change % (b"a", 13, b"Email Address", b'""%s""' % digest.encode(), b"null"),
+            change % (b"b", 13, b"Phone Number", b"null", b"null"),
+            kept,
+        ]
+    )
 
 
 def test_a_row_that_ends_before_its_hashed_column_its_folder_or_its_key_is_written_as_it_is(output):
