@@ -266,7 +266,7 @@ def test_a_thousand_folders_need_few_open_files(output):
 
 def test_a_file_that_is_dropped_half_way_is_closed(output):
     transform = FORMATS["csv"].transform(Rules(LEADS, NAME), None, output.open)
-    transform.feed(b"id,email,notes\n" + b"1,a@example.com,\n" * 200_000)
+    transform.feed(b"id,email,notes\n" + b"1,a@example.com,\n" * 600_000)  # more than may wait to be written
     assert output.open_files == 1
     transform.abort()
     assert output.open_files == 0
