@@ -1,4 +1,4 @@
-"""A whole import into a simulator in another process; :mod:`benchmarks.imports` runs it in a process of its own."""
+"""A whole import into a simulator: each of them runs in a process of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes rows that came as JSON in the form of an export's rows."""
+"""Writes rows from JSON replies in the same form as the rows of an export."""
 
 from __future__ import annotations
 

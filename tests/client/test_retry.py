@@ -104,7 +104,7 @@ def test_the_governor_is_not_asked_again_when_it_has_no_turn_within_a_minute():
     ],
     ids=["system error", "unreachable", "transient", "throttled"],
 )
-def test_how_often_a_request_is_sent_before_its_failure_is_final(failure, sent):
+def test_how_many_times_a_request_is_sent_before_its_failure_is_final(failure, sent):
     exchange = Exchange(*[failure] * 99)
     with pytest.raises(type(failure)):
         send(exchange, "read")

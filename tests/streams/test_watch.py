@@ -94,7 +94,7 @@ def test_nothing_is_missed_and_nothing_processed_twice(seed, batch_size):
     assert sorted(handed) == sorted(world.filled)
 
 
-def test_a_batch_is_ids_and_nothing_else():
+def test_a_batch_has_ids_and_nothing_else():
     state = WatchState("i", iso(NOW), iso(NOW))
     handover = Handover(state, 10, OVERLAP)
     handover.take(iso(NOW + timedelta(minutes=1)), [{"id": "a", "lead_id": 7, "date": iso(NOW), "email": "x@y"}])
