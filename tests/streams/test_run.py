@@ -280,7 +280,7 @@ def test_a_clock_that_differs_from_marketos_is_said(stream, caplog):
     stream().hour(0, **JSONL)  # in January 2026
     (said,) = (record.getMessage() for record in caplog.records if "clock" in record.getMessage())
     assert said.startswith("This host's clock says 20")
-    assert said.endswith("and Marketo's 2026-01-10T01:01:00Z; the task uses Marketo's time")
+    assert said.endswith("and Marketo's 2026-01-10T01:01:00Z. The task uses Marketo's time")
 
 
 def test_clocks_that_agree_are_not_worth_a_word(stream, caplog):
