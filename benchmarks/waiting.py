@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client.secret import Secret
+from airflow_provider_marketo.conditions.leads import VALUES_PER_CALL
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks import waiting_airflow
 from benchmarks.table import Row, markdown
@@ -97,17 +98,27 @@ def measure_cursors() -> Iterator[Row]:
         )
 
 
-def measure_conditions() -> Iterator[Row]:
-    """Run many triggers on one event loop; measure calls per poll and the longest silence of the loop."""
+def measure_conditions(lead_sensors: int, job_sensors: int) -> Iterator[Row]:
+    """
+    Run many triggers on one event loop; measure calls per poll and the longest silence of the loop.
+
+    :param lead_sensors: number of triggers that wait for leads, each for one of its own.
+    :param job_sensors: number of triggers that wait for exports.
+    """
     with Simulator(Settings(leads=1_000, activities=0)) as simulator:
         _point_to(simulator)
         jobs = _jobs(simulator)
-        leads = asyncio.run(_wait([_lead(number) for number in range(LEAD_SENSORS)], simulator))
-        exports = asyncio.run(_wait([_job(jobs[number % len(jobs)]) for number in range(JOB_SENSORS)], simulator))
+        leads = asyncio.run(_wait([_lead(number) for number in range(lead_sensors)], simulator))
+        exports = asyncio.run(_wait([_job(jobs[number % len(jobs)]) for number in range(job_sensors)], simulator))
     looks = f"{LOOKS} polls, one every {INTERVAL:.0f} s"
     for what, on, found, most in (
-        ("calls a poll", f"{LEAD_SENSORS} lead sensors with different values, {looks}", leads, 2),
-        ("calls a poll", f"{JOB_SENSORS} sensors of lead exports, {looks}", exports, 1),
+        (
+            "calls a poll",
+            f"{lead_sensors} lead sensors with different values, {looks}",
+            leads,
+            -(-lead_sensors // VALUES_PER_CALL),
+        ),
+        ("calls a poll", f"{job_sensors} sensors of lead exports, {looks}", exports, 1),
     ):
         calls, silence = found
         per_look = calls / LOOKS
@@ -206,9 +217,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", choices=PARTS, action="append", help="measure only this part; may be repeated")
     parser.add_argument("--seed", type=int, default=7, help="seed of the moments of the restarts")
-    parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="lead sensors on the whole Airflow")
+    parser.add_argument("--lead-sensors", type=int, default=LEAD_SENSORS, help="lead sensors of conditions and sensors")
     parser.add_argument(
-        "--job-sensors", type=int, default=JOB_SENSORS, help="export job sensors on the whole Airflow; an even number"
+        "--job-sensors",
+        type=int,
+        default=JOB_SENSORS,
+        help="export job sensors of conditions and sensors; an even number",
     )
     parser.add_argument(
         "--by-tasks",
@@ -225,7 +239,7 @@ def main() -> int:
         if "cursors" in parts:
             rows += measure_cursors()
         if "conditions" in parts:
-            rows += measure_conditions()
+            rows += measure_conditions(options.lead_sensors, options.job_sensors)
         if set(parts) - {"cursors", "conditions"}:
             rows += _on_airflow(parts, Path(name), options)
     print(markdown(rows))
