@@ -83,6 +83,14 @@ def test_the_picture_shows_every_folder_of_the_package():
     assert drawn == {name for row in picture.layers() for name in row}
 
 
+def test_each_name_fits_into_its_box_of_the_picture():
+    letter = 7.8  # pixels, in a wide font of this size
+    boxes = re.findall(r'x="(\d+)" y="\d+" width="(\d+)".*?>(\w+)</text>', picture.architecture())
+    assert len(boxes) > 20
+    assert [name for _, width, name in boxes if len(name) * letter > int(width)] == []
+    assert max(int(left) + int(width) for left, width, _ in boxes) < 880
+
+
 def test_the_page_of_metrics_lists_each_metric():
     code = "".join(file.read_text("utf-8") for file in picture.PACKAGE.rglob("*.py"))
     sent = set(re.findall(r"Stats\.\w+\(\s*\"([\w.]+)\"", code))

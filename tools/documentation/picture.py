@@ -10,6 +10,8 @@ PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 PACKAGE = PROJECT.parent / "airflow_provider_marketo"
 
 _WIDTH, _BOX, _GAP, _ROW = 880, 36, 10, 66
+_MARGIN = 2
+"""Room in a box beside its name, in letters: boxes of a row are as wide as their names need."""
 
 
 def layers() -> list[list[str]]:
@@ -32,14 +34,16 @@ def architecture() -> str:
     ]
     for number, row in enumerate(rows):
         top = number * _ROW + 4
-        width = (_WIDTH - _GAP * (len(row) + 1)) / len(row)
-        for position, name in enumerate(row):
-            left = _GAP + position * (width + _GAP)
+        unit = (_WIDTH - _GAP * (len(row) + 1)) / sum(len(name) + _MARGIN for name in row)
+        left = float(_GAP)
+        for name in row:
+            width = (len(name) + _MARGIN) * unit
             parts.append(
                 f'<rect x="{left:.0f}" y="{top}" width="{width:.0f}" height="{_BOX}" rx="6" fill="none" '
                 f'stroke="currentColor"/><text x="{left + width / 2:.0f}" y="{top + 23}" text-anchor="middle" '
                 f'fill="currentColor">{escape(name)}</text>'
             )
+            left += width + _GAP
         if number + 1 < len(rows):
             middle, start = _WIDTH // 2, top + _BOX + 4
             parts.append(
