@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 Row = tuple[Any, ...]
 
+_GROUP = 100
+"""Most conditions of a table's columns that stand in one pair of brackets."""
+
 _NAME_OR_TEXT = re.compile(r'"(?:[^"]|"")*"|\'(?:[^\']|\'\')*\'')
 
 
@@ -364,6 +367,16 @@ def rewritten(sql: str, name: Callable[[str], str], text: Callable[[str], str]) 
         return name(inner) if mark == '"' else text(inner)
 
     return _NAME_OR_TEXT.sub(write, sql)
+
+
+def any_of(conditions: Sequence[str]) -> str:
+    """
+    Return the condition that at least one of several holds.
+
+    SQLite nests a condition for each OR, and takes no expression that is nested a thousand times.
+    """
+    groups = [" OR ".join(conditions[start : start + _GROUP]) for start in range(0, len(conditions), _GROUP)]
+    return groups[0] if len(groups) == 1 else " OR ".join(f"({group})" for group in groups)
 
 
 def names(columns: Sequence[str], prefix: str = "") -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import quote
+from airflow_provider_marketo.warehouse.engine import any_of, quote
 from airflow_provider_marketo.warehouse.history import history_table
 from airflow_provider_marketo.warehouse.names import (
     AS_OF,
@@ -120,7 +120,7 @@ def _note_merged(engine: Engine, log: Log) -> bool:
 def _empty(engine: Engine, table: str, leads: Sequence[str], others: Sequence[str], *, marks: bool) -> int:
     """Empty the rows of a table that say anything about an erased lead, and return their number."""
     target, erased = engine.table(table), engine.table(ERASED)
-    full = " OR ".join(f"t.{quote(column)} IS NOT NULL" for column in others)
+    full = any_of([f"t.{quote(column)} IS NOT NULL" for column in others])
     total = 0
     for lead in leads:
         condition = f"t.{quote(lead)} = e.{ERASED_LEAD} AND ({full})"

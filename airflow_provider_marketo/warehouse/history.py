@@ -34,6 +34,7 @@ class History:
     :param engine: the database.
     :param shape: shape of the table, after it was made ready.
     :param as_of: how new the rows of the load are.
+    :raises MarketoInvalidRequestError: the database cannot widen a column of the versions.
     """
 
     def __init__(self, engine: Engine, shape: Shape, as_of: str) -> None:
@@ -49,8 +50,15 @@ class History:
             return
         engine.add_columns(self._name, {name: kind for name, kind in wanted.items() if name not in found})
         for name, kind in wanted.items():
-            if (has := found.get(name)) is not None and types.wider(has, kind) != has:
-                engine.alter_type(self._name, name, kind)
+            has = found.get(name)
+            if has is None or types.wider(has, kind) == has or engine.alter_type(self._name, name, kind):
+                continue
+            raise MarketoInvalidRequestError(
+                f"{self._name}.{name} holds {has}, must hold {kind}, and {engine.name} cannot widen it, perhaps because"
+                " of a view that uses it",
+                parameter="history",
+                remedy="Drop the view, load again, and create the view again; or load with history=False.",
+            )
 
     def refuse_older(self, newest: str | None) -> None:
         """

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from airflow_provider_marketo.client.tabular.sources import EXTRACT, JOURNAL, SOURCE
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import literal, names, quote
+from airflow_provider_marketo.warehouse.engine import any_of, literal, names, quote
 from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, LOAD, SYNCED_AT
 from airflow_provider_marketo.warehouse.rows import FILE
 from airflow_provider_marketo.warehouse.shape import SYSTEM_TYPES
@@ -113,8 +113,8 @@ class Merge:
         """
         engine, shape = self.engine, self.shape
         columns = list(shape.columns.values())
-        changed = " OR ".join(
-            engine.differs(f"t.{quote(name)}", self._merged(name), shape.types[name]) for name in shape.others
+        changed = any_of(
+            [engine.differs(f"t.{quote(name)}", self._merged(name), shape.types[name]) for name in shape.others]
         )
         flags = {
             _NEW: f"t.{quote(shape.key[0])} IS NULL",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import tempfile
 from contextlib import contextmanager
 from dataclasses import replace
@@ -58,6 +59,11 @@ _UNREADABLE = (
 )
 """Errors that readers raise if a file does not have the format that its name says."""
 
+_SUSPECT = (b"\\u0000", b"\\ud", b"\\uD")
+_ESCAPES = re.compile(r"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|\\u(?P<code>[0-9a-fA-F]{4})|\\.", re.DOTALL)
+"""An escape of JSON: both halves of a surrogate pair, one code, or anything else."""
+
+_SURROGATES = range(0xD800, 0xE000)
 _PIECE = 1 << 20
 _LINES = 10_000
 
@@ -82,7 +88,8 @@ class DatasetRows:
     :param columns: type of each column, as the manifest names them.
     :ivar overflow: names of the columns that become members of one JSON column, ``_overflow``; None for no such column.
     :ivar read: number of rows that were read.
-    :ivar nul_removed: number of texts from which a NUL was removed, because PostgreSQL refuses NUL.
+    :ivar nul_removed: number of texts from which a NUL was removed, because PostgreSQL refuses NUL, and of JSON in
+        which U+FFFD replaced a half of a surrogate pair.
     :ivar misfits: number of values of csv files that did not fit their column and became null.
     :ivar error: what went wrong while the rows were read; drivers show little of it.
     """
@@ -185,6 +192,11 @@ class DatasetRows:
                 values = _constant(str(self._dataset.scope[name][0]), kind, table.num_rows, file)
             else:
                 values = pa.nulls(table.num_rows, types.arrow_type(kind))
+            if values.null_count and name in self._dataset.key and kind != types.TEXT:
+                raise MarketoLoadError(
+                    f"{file.name} has {counted(values.null_count, 'row')} without {name}, a part of the key",
+                    remedy="Extract again: the rows cannot be told apart.",
+                )
             columns[name] = values
         if self.overflow is not None:
             columns[OVERFLOW] = self._overflowing(columns, table.num_rows)
@@ -206,29 +218,30 @@ class DatasetRows:
         """Return values in the type that engines take. NUL is taken out of texts and counted."""
         if pa.types.is_map(values.type) or pa.types.is_list(values.type):
             values = _as_json(values)
-            if any(b"\\u0000" in data for data in arrow.values_of(values)):
-                values = arrow.replace_each(values, self._json_without_nul)
         wanted = types.arrow_type(kind)
         if values.type != wanted:
             values = values.cast(wanted)
+        if kind == types.JSON and any(mark in data for data in arrow.values_of(values) for mark in _SUSPECT):
+            values = arrow.replace_each(values, self._storable_json)
         if pa.types.is_string(wanted) and any(b"\0" in data for data in arrow.values_of(values)):
             found = pc.match_substring(values, "\0")
             self.nul_removed += pc.sum(found).as_py()
             values = pc.replace_substring(values, "\0", "")
         return values
 
-    def _json_without_nul(self, text: str) -> str:
-        clean = json.dumps(_without_nul(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
+    def _storable_json(self, text: str) -> str:
+        """Return JSON without the escapes that databases refuse; the rest of the text stays as it is."""
+        clean = _ESCAPES.sub(_storable, text)
         self.nul_removed += clean != text
         return clean
 
 
-def _without_nul(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key.replace("\0", ""): _without_nul(member) for key, member in value.items()}
-    if isinstance(value, list):
-        return [_without_nul(member) for member in value]
-    return value.replace("\0", "") if isinstance(value, str) else value
+def _storable(escape: re.Match[str]) -> str:
+    """Return an escape of JSON, nothing for NUL, and U+FFFD for a half of a surrogate pair."""
+    if escape["code"] is None:
+        return escape[0]
+    code = int(escape["code"], 16)
+    return "" if code == 0 else "\ufffd" if code in _SURROGATES else escape[0]
 
 
 def _as_json(values: Any) -> Any:

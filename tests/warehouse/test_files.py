@@ -18,8 +18,9 @@ from airflow_provider_marketo.output.manifest import DatasetColumn
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError, MarketoWarehouseError
 from airflow_provider_marketo.warehouse.rows import DatasetRows
-from tests.warehouse.conftest import GIVEN, POSTGRES, WIDENING
+from tests.warehouse.conftest import GIVEN, POSTGRES, WIDENING, databases
 from tests.warehouse.published import DAY, EVERY_TYPE, published
+from tests.warehouse.test_merge import removal_of
 
 TEXT = "quote \" ' comma, line\r\nbreak, 🐢, \\ backslash, tab\t"
 ROWS = [
@@ -53,10 +54,11 @@ def test_every_type_of_every_format_arrives_as_it_was(warehouse, publish, file_f
 COLUMNS = ("id", "name", "revenue", "score", "is_good", "born", "updated_at", "attributes")
 
 
-def test_nul_is_taken_out_of_texts_and_counted(warehouse, publish):
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+def test_nul_is_taken_out_of_texts_and_counted(warehouse, publish, file_format):
     rows = [(1, "a\0b", '{"k":"x\\u0000y"}'), (2, "c", None)]
     columns = {"id": "integer", "name": "string", "attributes": "attributes"}
-    found = warehouse.load(publish(rows, columns=columns))
+    found = warehouse.load(publish(rows, columns=columns, file_format=file_format))
     assert found["tables"]["leads"]["rejected"] == 2
     assert warehouse.rows("leads", "name") == [("ab",), ("c",)]
     assert parsed(warehouse.query('SELECT "attributes" FROM {leads} WHERE "id" = 1')[0][0]) == {"k": "xy"}
@@ -122,6 +124,41 @@ def test_two_thousand_columns_are_loaded_or_refused_by_number(warehouse, publish
     assert warehouse.tables() == []
 
 
+@pytest.mark.slow(reason="its statements have thousands of columns")
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("make_warehouse", databases("duckdb", "sqlite", "postgres"), indirect=True)
+def test_rows_of_more_than_a_thousand_columns_are_merged_and_erased(warehouse, publish):
+    columns = {"id": "integer", **{f"field{number}": "string" for number in range(1_200)}}
+    nothing = (None,) * 1_198
+    warehouse.load(publish([(1, "a", *nothing, "b"), (2, "a", *nothing, "b")], columns=columns, as_of=DAY(2)))
+    changed = publish([(1, "a", *nothing, "c"), (2, "a", *nothing, "b")], columns=columns, as_of=DAY(4))
+    counts = warehouse.load(changed, history=True)["tables"]["leads"]
+    assert (counts["updated"], counts["unchanged"]) == (1, 1)
+    assert warehouse.rows("leads", "id", "field0", "field1199") == [(1, "a", "c"), (2, "a", "b")]
+    warehouse.load(removal_of(publish, 2, DAY(5), DAY(6)), on_delete="erase")
+    assert warehouse.rows("leads", "id", "field0", "field1199") == [(1, "a", "c"), (2, None, None)]
+
+
+def test_rows_without_their_key_are_refused_by_file(warehouse, publish):
+    columns = {"programId": "integer", "leadId": "integer"}
+    rows = publish([(1, 2), (1, None)], columns=columns, key=("programId", "leadId"), name="program_members")
+    with pytest.raises(MarketoLoadError, match=r"_0\.parquet has 1 row without leadId, a part of the key"):
+        warehouse.load(rows)
+    assert warehouse.contents() == {}
+
+
+ODD_JSON = ['{"k":"\\ud800"}', '{"k":"\\u0000\\ud83d\\ude00"}', '{"k":1e999}', '{"k":1,"k":2}', "{}"]
+
+
+@pytest.mark.parametrize("file_format", ["parquet", "jsonl", "csv"])
+def test_attributes_that_are_hardly_json_are_loaded(warehouse, publish, file_format):
+    rows = [(number, text) for number, text in enumerate(ODD_JSON)]
+    columns = {"id": "integer", "attributes": "attributes"}
+    for day in (2, 4):  # into a new table, and into one with rows
+        warehouse.load(publish(rows, columns=columns, file_format=file_format, as_of=DAY(day)))
+    assert len(warehouse.rows("leads", "id")) == len(ODD_JSON)
+
+
 WIDER = [
     ("integer", "currency", "5", "1.5"),
     ("integer", "string", "5", "five"),
@@ -156,6 +193,21 @@ def test_a_view_on_a_column_does_not_stop_its_widening(warehouse, publish):
     assert len(warehouse.query("SELECT * FROM {staging}")) == 2
     column = "value" if warehouse.kind == "duckdb" else "value__text"
     assert warehouse.rows("leads", column) == [("5",), ("five",)]
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+def test_a_view_on_versions_that_must_be_widened_is_named_and_nothing_is_loaded(warehouse, publish):
+    columns = {"id": "integer", "value": "integer"}
+    warehouse.load(publish([(1, 5)], columns=columns, as_of=DAY(2)), history=True)
+    warehouse.execute('CREATE VIEW {staging} AS SELECT "id", "value" FROM {leads_history}')
+    wide = publish([(1, "five")], columns={"id": "integer", "value": "string"}, as_of=DAY(4))
+    with pytest.raises(MarketoInvalidRequestError, match=r"leads_history\.value holds int, must hold text") as caught:
+        warehouse.load(wide, history=True)
+    assert caught.value.parameter == "history"
+    assert warehouse.rows("leads", "value") == [(5,)]
+    warehouse.execute("DROP VIEW {staging}")
+    warehouse.load(wide, history=True)
+    assert warehouse.rows("leads_history", "value") == [("5",), ("five",)]
 
 
 def test_a_new_column_is_added_and_one_that_no_longer_comes_stays(warehouse, publish):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse import transactions
+from airflow_provider_marketo.warehouse.engines import connect
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from tests.warehouse.conftest import POSTGRES
 from tests.warehouse.published import DAY
@@ -127,6 +129,53 @@ def test_a_table_that_stays_locked_is_an_error_after_the_last_try(warehouse, pub
 
 
 @pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [("statement_timeout = '2s'", "Raise its statement_timeout"), ("default_transaction_read_only = on", "may write")],
+)
+def test_a_user_whose_settings_forbid_loads_is_told_which_one(warehouse, publish, setting, message):
+    warehouse.load(names(publish, (1, "a"), day=2))
+    grants = f"ALL ON SCHEMA {warehouse.schema}", f"ALL ON ALL TABLES IN SCHEMA {warehouse.schema}"
+    with closing(warehouse.connect()) as report, other_user(warehouse, *grants):
+        warehouse.execute(f"ALTER ROLE loader SET {setting}")
+        report.begin()
+        report.execute(f"LOCK TABLE {report.table('leads')} IN ACCESS EXCLUSIVE MODE")  # a statement has to wait
+        with pytest.raises(MarketoWarehouseError, match=message):
+            warehouse.load(names(publish, (1, "b"), day=4))
+        report.rollback()
+    assert warehouse.rows("leads", "name") == [("a",)]
+
+
+@pytest.mark.parametrize("make_warehouse", ["duckdb", "sqlite"], indirect=True)
+def test_a_database_that_may_only_be_read_is_an_error_with_the_way_out(warehouse, publish, monkeypatch):
+    warehouse.load(names(publish, (1, "a"), day=2))
+    warehouse.engine.close()
+    extra = {"read_only": True} if warehouse.kind == "duckdb" else {"mode": "ro"}
+    connection = {"conn_type": warehouse.kind, "host": str(warehouse.folder / "wh.db"), "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps(connection))
+    with pytest.raises(MarketoWarehouseError, match=r"Take read_only out|Let the user of the worker write"):
+        warehouse.load(names(publish, (1, "b"), day=4))
+
+
+def test_a_database_that_would_end_with_the_task_is_refused(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "duckdb"}))
+    with pytest.raises(MarketoInvalidRequestError, match="names no file") as caught:
+        connect("wh", None)
+    assert caught.value.parameter == "sql_conn_id"
+
+
+@pytest.mark.parametrize("make_warehouse", ["duckdb"], indirect=True)
+def test_too_little_memory_is_an_error_with_the_way_out(warehouse, publish, monkeypatch):
+    warehouse.engine.close()
+    extra = {"memory_limit": "5MB", "temp_directory": "", "threads": 1}
+    connection = {"conn_type": "duckdb", "host": str(warehouse.folder / "small.db"), "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps(connection))
+    many = publish([(number, f"name {number}") for number in range(200_000)], columns=NAMES)
+    with pytest.raises(MarketoWarehouseError, match="Set a larger memory_limit"):
+        warehouse.load(many)
+
+
+@pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
 def test_a_server_that_ends_the_connection_leaves_nothing_and_the_next_try_loads_all(warehouse, publish, monkeypatch):
     engine_class = type(warehouse.engine)
     for day, name, step in ((2, "a", "append"), (4, "b", "stage")):  # into a new table, and into one with rows
@@ -169,11 +218,15 @@ def test_a_file_that_another_process_has_open_is_an_error_after_a_while(warehous
 
 
 @pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
-def test_a_connection_that_the_server_ends_before_any_statement_loads_nothing(warehouse, publish, monkeypatch):
+@pytest.mark.parametrize("is_first", [True, False], ids=["into a new table", "into a table with rows"])
+def test_a_connection_that_the_server_ends_before_any_statement_loads_nothing(
+    warehouse, publish, monkeypatch, is_first
+):
     engine_class = type(warehouse.engine)
     execute = engine_class._execute
-    warehouse.load(names(publish, (1, "a"), (2, "b"), day=2), history=True)
-    following = names(publish, (1, "c"), (3, "d"), day=4)
+    first, following = names(publish, (1, "a"), (2, "b"), day=2), names(publish, (1, "c"), (3, "d"), day=4)
+    if not is_first:
+        warehouse.load(first, history=True)
     before = warehouse.contents()
     ended = 0
     for number in itertools.count():
@@ -192,11 +245,11 @@ def test_a_connection_that_the_server_ends_before_any_statement_loads_nothing(wa
                 break
             except MarketoError as error:
                 found = error
-        assert re.search("refused the load|database cannot be reached", str(found))
+        assert re.search("refused the lo|database cannot be reached", str(found))
         assert warehouse.contents() == before
         ended += 1
     assert ended > 10
-    assert warehouse.rows("leads", "id", "name") == [(1, "c"), (2, "b"), (3, "d")]
+    assert warehouse.rows("leads", "id", "name") == [(1, "c"), *([] if is_first else [(2, "b")]), (3, "d")]
 
 
 def load_killed(warehouse, manifest, number: int) -> bool:

@@ -48,11 +48,24 @@ class Warehouse(ConnectionEngine):
         types.JSON: "JSON",
     }
     most_columns = 3_000
+    remedies: ClassVar = {
+        "read-only": "Take read_only out of the extra of the connection (sql_conn_id).",
+        "Out of Memory": "Set a larger memory_limit, or a temp_directory with room, in the extra of the connection"
+        " (sql_conn_id).",
+        "No space left": "Make room on the disk of the file (sql_conn_id), and run the task again.",
+    }
     locks_by_row = True
     _has_index = False
 
     def __init__(self, hook: Any, schema: str | None) -> None:
+        """:raises MarketoInvalidRequestError: the connection names no file."""
         super().__init__(hook, schema or "main")
+        if hook.get_database() in ("", ":memory:"):
+            raise MarketoInvalidRequestError(
+                "the connection names no file, so the database and all its tables would end with the task",
+                parameter="sql_conn_id",
+                remedy="Set the connection's host to the path of a file.",
+            )
         self._connection = _opened(hook)
         self.execute("SET TimeZone = 'UTC'")
         self.execute("SET preserve_insertion_order = false")  # keeping the order would leave the insert to one core
@@ -95,7 +108,8 @@ class Warehouse(ConnectionEngine):
         try:
             self.execute(sql)
         finally:
-            self._connection.unregister("marketo_rows")
+            with suppress(duckdb.Error):  # a transaction that has failed refuses it, and its first error counts
+                self._connection.unregister("marketo_rows")
 
     def declared_columns(self, table: str) -> dict[str, str]:
         found = self.query(

@@ -81,6 +81,11 @@ class Warehouse(Engine):
         " max_columns, for example to 400, so that the other fields are members of one column.",
         "index row ": "PostgreSQL takes keys of at most 2,700 bytes: extract without these rows, or load them into"
         " DuckDB.",
+        "statement timeout": "The server ends statements of the connection's user (sql_conn_id) too early. Raise its"
+        ' statement_timeout, for example by the connection\'s extra {"options": "-c statement_timeout=0"}.',
+        "read-only transaction": "The connection (sql_conn_id) leads to a server or a user that may only read: name the"
+        " primary server, and a user who may write.",
+        "No space left on device": "Make room on the server's disk, and run the task again.",
         "lock timeout": "Another transaction holds the table (sql_conn_id). Wait for its end or end it, for example by"
         " pg_terminate_backend(PID), and run the task again.",
     }

@@ -38,6 +38,8 @@ class Warehouse(ConnectionEngine):
     most_columns = 1_900
     has_schemas = False
     remedies: ClassVar = {
+        "readonly": "Let the user of the worker write to the file of the connection (sql_conn_id), and to its folder.",
+        "is full": "Make room on the disk of the file (sql_conn_id), and run the task again.",
         "locked": "Another program writes to the file (sql_conn_id). End it, or give the loads a pool with one slot.",
     }
 
