@@ -43,7 +43,8 @@ class CsvTransform(Transform):
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(BLOCK, self._quick))
         self._output = OutputFiles(open_file)
-        self._files = BackgroundFiles(self._output)
+        # Not in the background: while this thread writes and computes checksums, the download continues anyway.
+        self._files: OutputFiles | BackgroundFiles = self._output
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
         self._helper: int | None = None
@@ -57,6 +58,7 @@ class CsvTransform(Transform):
         rules = self.rules
         if rules.schema.helper in names:
             self._helper = names.index(str(rules.schema.helper))
+            self._files = BackgroundFiles(self._output)  # to find such records takes this thread all its time
         self._output.head = self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n")
         if rules.span is not None and rules.schema.date is not None:
             column = position(names, rules.schema.date, "by which rows are cut to their window")
@@ -100,7 +102,7 @@ class CsvTransform(Transform):
         return True
 
     def _append(self, folder: str, written: bytes, rows: int) -> None:
-        self._files.feed(f"{folder}{self.rules.name}.csv", written, rows)
+        self._files.feed((f"{folder}{self.rules.name}.csv", written, rows))
 
     def _without_helper(self, record: bytes) -> bytes:
         """Drop the cell that is only used to cut rows, and a comma beside it."""

@@ -150,15 +150,13 @@ class BackgroundFiles:
         self._rows: Counter[str] = Counter()
         self._size = 0
 
-    def feed(self, name: str, written: bytes, rows: int) -> None:
+    def feed(self, data: tuple[str, bytes, int]) -> None:
         """
-        Append rows to a file.
+        Append rows to a file. The data are the file's name, the bytes of the rows, and the number of rows.
 
-        :param name: name of the file.
-        :param written: the bytes of the rows.
-        :param rows: number of rows.
         :raises BaseException: what the thread raised for earlier rows.
         """
+        name, written, rows = data
         self._held.setdefault(name, []).append(written)
         self._rows[name] += rows
         self._size += len(written)
