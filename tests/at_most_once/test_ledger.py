@@ -188,6 +188,18 @@ def test_the_next_try_sends_a_request_that_certainly_did_not_run(store):
     assert marketo.executed == 2
 
 
+def test_a_request_that_is_forgotten_is_sent_again_by_the_same_task(store):
+    marketo, ledger = Marketo(LOST_REPLY), Ledger(store)
+    with pytest.raises(MarketoAmbiguousOutcomeError):
+        ledger.once(sending(), marketo)
+    assert ledger.knows(sending())
+    ledger.forget(sending())
+    assert not ledger.knows(sending())
+    assert store.texts == {}
+    assert not ledger.once(sending(), marketo).earlier
+    assert marketo.executed == 2
+
+
 def test_resend_needs_a_clear_because_a_retry_is_not_a_persons_decision(store):
     marketo = Marketo(LOST_REPLY, LOST_REPLY)
     for generation, executed in ((0, 1), (0, 1), (1, 2), (1, 2), (2, 3)):
@@ -220,6 +232,8 @@ def test_after_a_rejected_resend_it_is_still_unknown_whether_the_first_request_r
         Ledger(store, on_ambiguous="resend").once(sending(**AFTER_A_CLEAR), marketo)
     with pytest.raises(MarketoAmbiguousOutcomeError):
         Ledger(store).once(sending(**AFTER_A_CLEAR), marketo)
+    assert not Ledger(store, on_ambiguous="resend").once(sending(**AFTER_A_CLEAR), marketo).earlier  # the same clear
+    assert marketo.executed == 3
 
 
 @pytest.mark.parametrize("broken", ["read", "write"])
