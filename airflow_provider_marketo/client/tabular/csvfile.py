@@ -15,7 +15,7 @@ from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.tabular import arrow
 from airflow_provider_marketo.client.tabular.cells import read
 from airflow_provider_marketo.client.tabular.date_first import DateFirst
-from airflow_provider_marketo.client.tabular.files import BackgroundFiles, OpenFile, OutputFiles, WrittenFile
+from airflow_provider_marketo.client.tabular.files import OpenFile, OutputFiles, WrittenFile
 from airflow_provider_marketo.client.tabular.records import BLOCK, Block, Field, Splitter, fields, line
 from airflow_provider_marketo.client.tabular.schema import DATETIME, STRING
 from airflow_provider_marketo.client.tabular.transform import Rules, Transform, key_value, position
@@ -42,9 +42,8 @@ class CsvTransform(Transform):
 
     def __init__(self, rules: Rules, seen: SeenKeys | None, open_file: OpenFile) -> None:
         super().__init__(rules, seen, Splitter(BLOCK, self._quick))
-        self._output = OutputFiles(open_file)
         # Not in the background: while this thread writes and computes checksums, the download continues anyway.
-        self._files: OutputFiles | BackgroundFiles = self._output
+        self._files = OutputFiles(open_file)
         self._dates: _Dates | None = None
         self._cells: _Cells | None = None
         self._helper: int | None = None
@@ -58,8 +57,7 @@ class CsvTransform(Transform):
         rules = self.rules
         if rules.schema.helper in names:
             self._helper = names.index(str(rules.schema.helper))
-            self._files = BackgroundFiles(self._output)  # to find such records takes this thread all its time
-        self._output.head = self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n")
+        self._files.head = self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n")
         if rules.span is not None and rules.schema.date is not None:
             column = position(names, rules.schema.date, "by which rows are cut to their window")
             self._dates = _Dates(column, len(names), rules.span)

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from airflow_provider_marketo.client.tabular.background import InBackground
-
 OPEN_FILES = 64
-
-PIECE = 2 << 20
-"""Bytes that one thread hands to another at a time: each time, one of them may wait until the other lets it run."""
 
 OpenFile = Callable[[str, str], BinaryIO]
 """Opens a file by name and mode: ``wb`` creates it, ``ab`` appends to it, ``rb`` reads it again."""
@@ -135,47 +130,3 @@ class OutputFiles:
         """Close all files."""
         for file in self._files.values():
             file.close()
-
-
-class BackgroundFiles:
-    """
-    Files that a thread of their own writes, in large pieces.
-
-    :param files: the files; only that thread writes them.
-    """
-
-    def __init__(self, files: OutputFiles) -> None:
-        self._files = InBackground(files, waiting=1)
-        self._held: dict[str, list[bytes]] = {}
-        self._rows: Counter[str] = Counter()
-        self._size = 0
-
-    def feed(self, data: tuple[str, bytes, int]) -> None:
-        """
-        Append rows to a file. The data are the file's name, the bytes of the rows, and the number of rows.
-
-        :raises BaseException: what the thread raised for earlier rows.
-        """
-        name, written, rows = data
-        self._held.setdefault(name, []).append(written)
-        self._rows[name] += rows
-        self._size += len(written)
-        if self._size >= PIECE:
-            self._flush()
-
-    def finish(self) -> list[WrittenFile]:
-        """Close all files and describe each of them."""
-        self._flush()
-        return self._files.finish()
-
-    def abort(self) -> None:
-        """Drop the rows that are not written, and close all files."""
-        self._held.clear()
-        self._files.abort()
-
-    def _flush(self) -> None:
-        for name, written in self._held.items():
-            self._files.feed((name, b"".join(written), self._rows[name]))
-        self._held.clear()
-        self._rows.clear()
-        self._size = 0

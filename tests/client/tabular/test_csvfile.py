@@ -264,16 +264,6 @@ def test_a_thousand_folders_need_few_open_files(output):
     assert output.bytes("notes=7/rows.csv") == b"id,email,notes\n7,a,7\n1007,a,7\n2007,a,7\n"
 
 
-def test_a_file_whose_dates_are_removed_is_closed_when_it_is_dropped(output):
-    rules = Rules(schema("id:integer", "name", key=("id",), date="createdAt"), NAME, span=(day(1), day(2)))
-    transform = FORMATS["csv"].transform(rules, None, output.open)
-    rows = b"2026-01-01T00:00:01Z,1," + b"a" * 500 + b"\n"
-    transform.feed(b"createdAt,id,name\n" + rows * 25_000)  # more than may wait to be written
-    assert output.open_files == 1
-    transform.abort()
-    assert output.open_files == 0
-
-
 def test_a_file_that_is_dropped_half_way_is_closed(output):
     transform = FORMATS["csv"].transform(Rules(LEADS, NAME), None, output.open)
     transform.feed(b"id,email,notes\n" + b"1,a@example.com,\n" * 200_000)
