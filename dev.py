@@ -2,7 +2,7 @@
 """
 One command for everything that a developer runs. It needs Python 3.10 or newer and a package registry.
 
-    python3 dev.py demo             a real Airflow extracts from a simulated Marketo
+    python3 dev.py demo             a real Airflow extracts from a simulated Marketo, and loads into DuckDB
     python3 dev.py test             the tests that need only Python and a few seconds each
     python3 dev.py test --all       also the slow tests and those that start a real Airflow
     python3 dev.py test --services  also the tests that need PostgreSQL, Redis or an S3 server
@@ -173,7 +173,7 @@ class Environment:
 
 
 def demo(arguments: argparse.Namespace) -> None:
-    """Let a real Airflow extract over 100,000 activities and 50,000 leads from a simulated Marketo."""
+    """Let a real Airflow extract 100,000 activities and 50,000 leads, and load an instance's tables into DuckDB."""
     _development().become("tools.demo", *(["--keep"] if arguments.keep else []))
 
 

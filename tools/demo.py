@@ -1,46 +1,38 @@
 """
-The demo: a real Airflow on this machine extracts from a simulated Marketo.
+The demo: a real Airflow on this machine extracts from a simulated Marketo, and loads into DuckDB.
 
-Two of the example DAGs run at the same time in the connection's pool: 70 days of activities to Parquet and all leads to
-JSON Lines. The demo then reads the files back, compares them with what the simulator holds, and prints a report. Its
-last lines say what it leaves on the disk and what to try next.
+Three of the example DAGs run in the connection's pool: 70 days of activities to Parquet, all leads to JSON Lines, and
+the tables of an instance in DuckDB, which begin when one of the others has ended. The demo then reads files and tables
+back, compares them with what the simulator holds, and prints a report with the answer of a query. Its last lines say
+what it leaves on the disk and what to try next.
 """
 
 from __future__ import annotations
 
 import argparse
-import calendar
 import json
 import shutil
 import signal
 import sys
 import time
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.simulator import Settings, Simulator
+from airflow_provider_marketo.simulator import Simulator
+from tools.demo_flows import FILES, FLOWS, FOLDER, INSTANCE, LAKE, QUESTION, ROOT, TABLES, WAREHOUSE
 from tools.progress import stage
 from tools.real_airflow import FINISHED, DagRun, RealAirflow, RealAirflowError, interrupt_on_termination
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
-ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / ".demo"
-LAKE = FOLDER / "lake"
+    from tools.demo_flows import Flow, Task
+
 DAGS = FOLDER / "dags"
+POOL = "marketo"
 
-INSTANCE = Settings(
-    leads=50_000,
-    leads_since=date(2024, 3, 12),
-    activities=100_000,
-    start=date(2026, 1, 1),
-    end=date(2026, 3, 12),
-    time_scale=12,
-    job_seconds=20,
-)
 POLL_INTERVAL = 6
 """
 Seconds of real time. Five are one simulated minute, and Marketo changes a job's status once a minute. The simulator
@@ -49,102 +41,40 @@ notes two polls within a minute. The sixth second prevents that even if a busy m
 It cannot be shorter: Airflow fails a task that returns from its deferral before the scheduler has noticed the deferral.
 """
 
-FIRST_SECOND, LAST_SECOND = (calendar.timegm(day.timetuple()) for day in (INSTANCE.dates.start, INSTANCE.dates.end))
-INTERVAL = {
-    "logical_date": f"{INSTANCE.dates.end}T00:00:00Z",
-    "data_interval_start": f"{INSTANCE.dates.start}T00:00:00Z",
-    "data_interval_end": f"{INSTANCE.dates.end}T00:00:00Z",
-}
-
+JOBS_IN_FLIGHT = 3
+"""
+Export jobs that one task keeps in Marketo's queue. One DAG of files and the five jobs of the warehouse take the eight
+places of this Airflow. A task that waits for a place looks at the job list when it returns, perhaps within a minute of
+the trigger's look for another DAG, and the simulator would note that.
+"""
 
 SETTINGS = {
     "AIRFLOW_VAR_MARKETO_LAKE": str(LAKE),
-    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": "7",  # no other integration queues jobs here
+    "AIRFLOW__MARKETO__JOBS_IN_FLIGHT": str(JOBS_IN_FLIGHT),
+    "AIRFLOW_CONN_MARKETO_DUCKDB": json.dumps({"conn_type": "duckdb", "host": str(WAREHOUSE)}),
 }
 
 
 INTRODUCTION = """
 What you will see: a real Airflow (scheduler, triggerer, API server, SQLite) in the folder .demo, and a simulated
-Marketo on which a minute takes five seconds. Two recipes of example_dags run at the same time: 70 days of activities
-to Parquet, and all leads with all fields to JSON Lines. No worker waits while Marketo prepares its export jobs. At the
-end the demo reads the files back and compares them with what the simulated Marketo holds.
+Marketo on which a minute takes five seconds. Three recipes of example_dags run side by side: 70 days of activities
+to Parquet, all leads with all fields to JSON Lines, and the tables of a whole instance in a DuckDB file. To be quick,
+the tables begin four weeks ago: leads and activities since then, and all programs, members, lists and other reference
+data. No worker waits while Marketo prepares its export jobs. At the end the demo reads files and tables back, compares
+them with what the simulated Marketo holds, and asks the tables a question.
 """
 
 
 class DemoError(RuntimeError):
-    """A DAG failed, or its files differ from what the simulator holds."""
+    """A DAG failed, or its output differs from what the simulator holds."""
 
 
 @dataclass(frozen=True)
-class Flow:
-    """
-    One of the DAGs that the demo runs.
-
-    :param dag_id: id of the example DAG.
-    :param task_id: the task that extracts.
-    :param output: folder below the lake that the task writes to.
-    :param what: the flow's name in the report.
-    :param key: the column that identifies a row.
-    :param read_keys: reads the keys from a file of the task.
-    :param expected: returns how many rows the simulator holds.
-    """
-
-    dag_id: str
-    task_id: str
-    output: str
-    what: str
-    key: str
-    read_keys: Callable[[Path, str], list[Any]]
-    expected: Callable[[Simulator], int]
-
-
-def parquet_keys(file: Path, key: str) -> list[Any]:
-    """Read one column of a Parquet file."""
-    import pyarrow.parquet
-
-    return list(pyarrow.parquet.read_table(file, columns=[key]).column(key).to_pylist())
-
-
-def jsonl_keys(file: Path, key: str) -> list[Any]:
-    """Read one field of every record of a JSON Lines file."""
-    with file.open(encoding="utf-8") as lines:
-        return [json.loads(line)[key] for line in lines]
-
-
-FLOWS = (
-    Flow(
-        "marketo_activities_to_parquet",
-        "activities",
-        "activities",
-        "activities of 70 days, Parquet",
-        "marketoGUID",
-        parquet_keys,
-        lambda simulator: sum(1 for _ in simulator.instance.store.activities.between(FIRST_SECOND, LAST_SECOND)),
-    ),
-    Flow(
-        "marketo_lead_snapshot",
-        "leads",
-        f"leads/snapshot={INSTANCE.dates.end}",
-        "leads of two years, JSON Lines",
-        "id",
-        jsonl_keys,
-        lambda simulator: simulator.settings.leads,
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Extracted:
-    """The manifest of a flow, and how many seconds its run took."""
+class Ended:
+    """A flow whose run has succeeded, and how many seconds the run took."""
 
     flow: Flow
-    manifest: Mapping[str, Any]
     seconds: float
-
-    @property
-    def files(self) -> list[Path]:
-        """The files that the flow has published."""
-        return [LAKE / self.flow.output / file["name"] for file in self.manifest["files"]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,8 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Simulator(INSTANCE) as simulator, airflow:
             try:
                 _prepare(airflow, simulator)
-                extracted = _run(airflow, simulator)
-                _report(extracted, simulator)
+                _report(_run(airflow, simulator), simulator)
                 if keep:
                     _keep(airflow, simulator)
             finally:
@@ -198,77 +127,66 @@ def _prepare(airflow: RealAirflow, simulator: Simulator) -> None:
         airflow.wait_until_ready([flow.dag_id for flow in FLOWS])
 
 
-def _run(airflow: RealAirflow, simulator: Simulator) -> list[Extracted]:
-    print(f"-- running {' and '.join(flow.dag_id for flow in FLOWS)}", flush=True)
-    runs = {flow: airflow.trigger(flow.dag_id, **INTERVAL) for flow in FLOWS}
+def _run(airflow: RealAirflow, simulator: Simulator) -> list[Ended]:
+    print(f"-- running {', '.join(flow.dag_id for flow in FILES)}, then {TABLES.dag_id} beside them", flush=True)
+    runs: dict[Flow, DagRun] = {flow: airflow.trigger(flow.dag_id, **flow.trigger) for flow in FILES}
     since = time.monotonic()
     reached = dict.fromkeys(FLOWS, -1)
     running = dict(runs)
     while running:
         for flow, run in list(running.items()):
-            if _has_ended(flow, run):
-                del running[flow]
-            phase, says = _phase(flow, run)
+            ended = run.state in FINISHED
+            tasks = run.tasks()
+            _refuse_failures(run, tasks)
+            phase, says = flow.phase(tasks)
             if phase > reached[flow]:
                 reached[flow] = phase
-                print(f"   {time.monotonic() - since:3.0f} s  {flow.task_id}: {says}", flush=True)
+                print(f"   {time.monotonic() - since:3.0f} s  {flow.label}: {says}", flush=True)
+            if ended:
+                del running[flow]
+        if TABLES not in runs and len(running) < len(FILES):  # now Marketo's queue has room for all of its jobs
+            runs[TABLES] = running[TABLES] = airflow.trigger(TABLES.dag_id, **TABLES.trigger)
         time.sleep(1)
-    print(f"   {time.monotonic() - since:3.0f} s  both have ended, after {simulator.report().total_calls} API calls")
-    return [_outcome(flow, run) for flow, run in runs.items()]
+    print(f"   {time.monotonic() - since:3.0f} s  all have ended, after {simulator.report().total_calls} API calls")
+    return [Ended(flow, _seconds(flow, run)) for flow, run in runs.items()]
 
 
-def _phase(flow: Flow, run: DagRun) -> tuple[int, str]:
-    """Return how far a flow is, as a number that only grows, and what to say about it."""
-    state, output = run.task(flow.task_id)["state"], LAKE / flow.output
-    for manifest in map(_read_json, output.glob("_marketo/manifests/*.json")):
-        return 3, f"all {len(manifest['windows'])} windows are published, {manifest['rows']:,} rows"
-    published = sum(window["rows"] for window in map(_read_json, output.glob("_marketo/runs/*/*/*/*/slices/*.json")))
-    if published:
-        return 2, f"the first window is published, {published:,} rows; Marketo prepares the others"
-    if state == "deferred":
-        return 1, "export jobs are in Marketo's queue; the task waits in the triggerer"
-    return 0, "the task is about to start"
+def _refuse_failures(run: DagRun, tasks: Sequence[Task]) -> None:
+    """:raises DemoError: a task failed; the demo does not wait for Airflow's next try."""
+    for task in tasks:
+        if task["state"] in ("failed", "up_for_retry"):
+            said = "\n".join(run.log(task["task_id"], task["try_number"], task["map_index"])[-25:])
+            raise DemoError(f"{run.dag_id}.{task['task_id']} failed:\n{said}")
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.read_text()))
-
-
-def _has_ended(flow: Flow, run: DagRun) -> bool:
-    """
-    Return whether a run has ended.
-
-    :raises DemoError: the extract failed; the demo does not wait for Airflow's next try.
-    """
-    task = run.task(flow.task_id)
-    if task["state"] in ("failed", "up_for_retry"):
-        said = "\n".join(run.log(flow.task_id, task["try_number"])[-25:])
-        raise DemoError(f"{flow.dag_id} failed:\n{said}")
-    return run.state in FINISHED
-
-
-def _outcome(flow: Flow, run: DagRun) -> Extracted:
-    task, facts = run.task(flow.task_id), run.facts()
-    if task["pool"] != "marketo":
-        raise DemoError(f"{flow.dag_id} ran in the pool {task['pool']} instead of marketo")
+def _seconds(flow: Flow, run: DagRun) -> float:
+    for task in run.tasks():
+        if task["pool"] != POOL and task["task_id"] not in flow.outside_pool:
+            raise DemoError(f"{flow.dag_id}.{task['task_id']} ran in the pool {task['pool']} instead of {POOL}")
+    facts = run.facts()
     started, ended = (datetime.fromisoformat(facts[when].replace("Z", "+00:00")) for when in ("start_date", "end_date"))
-    (manifest,) = (LAKE / flow.output).glob("_marketo/manifests/*.json")
-    return Extracted(flow, json.loads(manifest.read_text()), (ended - started).total_seconds())
+    return (ended - started).total_seconds()
 
 
-def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
+def _report(ended: Sequence[Ended], simulator: Simulator) -> None:
     """
-    Print what the runs took and wrote.
+    Print what the runs took and wrote, and what the tables answer.
 
-    :raises DemoError: the files differ from what the simulator holds, or a call broke Marketo's protocol.
+    :raises DemoError: the output differs from what the simulator holds, or a call broke Marketo's protocol.
     """
+    seconds = {one.flow: one.seconds for one in ended}
     print(f"\n{'':32} {'rows':>9} {'windows':>8} {'files':>6} {'MB':>7} {'seconds':>8}")
-    for one in extracted:
-        manifest = one.manifest
+    for flow in FILES:
+        manifest, files = flow.manifest, flow.files
         print(
-            f"{one.flow.what:32} {manifest['rows']:>9,} {len(manifest['windows']):>8} {len(manifest['files']):>6} "
-            f"{sum(file.stat().st_size for file in one.files) / 1e6:>7.1f} {one.seconds:>8.1f}"
+            f"{flow.what:32} {manifest['rows']:>9,} {len(manifest['windows']):>8} {len(files):>6} "
+            f"{_megabytes(files):>7.1f} {seconds[flow]:>8.1f}"
         )
+    tables, rows = TABLES.loaded()
+    print(
+        f"{f'{TABLES.what}, {tables} tables':32} {rows:>9,} {'':>8} {1:>6} "
+        f"{_megabytes([TABLES.file]):>7.1f} {seconds[TABLES]:>8.1f}"
+    )
     report = simulator.report()
     spent = sorted(report.calls.items(), key=lambda call: -call[1])
     print(f"\nMarketo API calls: {report.total_calls}, at most {report.peak_concurrency} at once", end="")
@@ -276,18 +194,28 @@ def _report(extracted: Sequence[Extracted], simulator: Simulator) -> None:
     for operation, count in spent:
         print(f"  {count:>5}  {operation}")
     print()
-    for one in extracted:
-        print(f"{one.flow.what}: {LAKE.relative_to(ROOT) / one.flow.output}")
-    problems = [problem for one in extracted for problem in _problems(one, simulator)]
+    for place, what in [(flow.output, flow.what) for flow in FILES] + [(TABLES.file, TABLES.what)]:
+        print(f"{what}: {place.relative_to(ROOT)}")
+    _print_answer()
+    problems = [problem for flow in FLOWS for problem in flow.problems(simulator)]
     problems += [f"protocol violation: {violation}" for violation in report.violations]
     if problems:
         raise DemoError("\n".join(problems))
-    print("Read back: the files hold every row of the simulated Marketo exactly once.")
+    print("Read back: files and tables hold every row of the simulated Marketo exactly once, and the answer is right.")
     _say_what_is_next()
 
 
+def _print_answer() -> None:
+    print("\nWhich countries' new leads visit the most pages? The tables answer:\n")
+    print("\n".join(f"  {line}" for line in QUESTION.splitlines()))
+    print(f"\n  {'country':<16} {'new leads':>9} {'page visits':>12}")
+    for country, leads, visits in TABLES.answer():
+        print(f"  {country:<16} {leads:>9,} {visits:>12,}")
+    print()
+
+
 def _say_what_is_next() -> None:
-    demo, environment = _megabytes(FOLDER), _megabytes(Path(sys.prefix))
+    demo, environment = (f"{_megabytes(folder.rglob('*')):,.0f} MB" for folder in (FOLDER, Path(sys.prefix)))
     print(
         f"\nLeft in this folder: .demo with the data ({demo}) and .venv with Airflow ({environment}).\n"
         "python3 dev.py clean removes both.\n"
@@ -296,20 +224,8 @@ def _say_what_is_next() -> None:
     )
 
 
-def _megabytes(folder: Path) -> str:
-    size = sum(file.lstat().st_size for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
-    return f"{size / 1e6:,.0f} MB"
-
-
-def _problems(one: Extracted, simulator: Simulator) -> list[str]:
-    keys = [key for file in one.files for key in one.flow.read_keys(file, one.flow.key)]
-    expected = one.flow.expected(simulator)
-    counts = {"in the manifest": one.manifest["rows"], "in the files": len(keys), "different": len(set(keys))}
-    return [
-        f"{one.flow.what}: {count} rows {where}, but the simulated Marketo holds {expected}"
-        for where, count in counts.items()
-        if count != expected
-    ]
+def _megabytes(files: Iterable[Path]) -> float:
+    return sum(file.lstat().st_size for file in files if file.is_file() and not file.is_symlink()) / 1e6
 
 
 def _keep(airflow: RealAirflow, simulator: Simulator) -> None:
