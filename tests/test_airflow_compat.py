@@ -171,7 +171,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_a_process_without_a_task_has_no_supervisor():
-    with pytest.raises(OSError, match="tasks and triggers only"):
+    with pytest.raises(OSError, match="only tasks and triggers can read Variables"):
         airflow_compat.supervisor()
 
 

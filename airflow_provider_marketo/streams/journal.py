@@ -99,7 +99,7 @@ class JournalRun(StreamRun):
     :param instance: Munchkin ID of the instance whose events are wanted.
     :param is_certain: whether the connection says that the journal has events of the instance.
     :param horizon: how far back repetitions are recognized.
-    :param more: keyword arguments of the base.
+    :param more: other keyword arguments of the base.
     """
 
     def __init__(
@@ -112,7 +112,8 @@ class JournalRun(StreamRun):
         horizon: timedelta | None,
         **more: Any,
     ) -> None:
-        super().__init__(request, *arguments, **more)
+        # A journal is read by one cursor, and has no pages of a scan that may be empty.
+        super().__init__(request, *arguments, parallel=1, max_empty_pages=0, **more)
         self._overlap = JournalOverlap
         self._journal = journal
         self._instance = instance

@@ -205,7 +205,7 @@ class JournalWatcher:
 
 def _gap(message: str) -> MarketoError:
     return MarketoInvalidRequestError(
-        f"{message}, so activities may be missing, and the watcher has stopped",
+        f"{message}, so activities may be missing, and the watcher cannot continue",
         parameter="on_gap",
         remedy="Use on_gap='fill', which reads what is missing from Marketo's feed, or 'skip', which continues with the"
         " oldest event. Nothing is missing if the instance had no activity since then.",

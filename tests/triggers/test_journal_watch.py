@@ -170,7 +170,7 @@ def test_a_forgotten_position_stops_the_watcher_which_names_the_way_out(
     sim = journal(forgets_silently=silently)
     with pytest.raises(asyncio.TimeoutError):
         after_a_gap(sim, variables, monkeypatch)
-    assert "stands still" in caplog.text
+    assert "the watcher cannot continue" in caplog.text
     assert "on_gap='fill'" in caplog.text
     assert "or 'skip'" in caplog.text
 
