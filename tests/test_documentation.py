@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.operations import all_operations
+from airflow_provider_marketo.operators.streams import MarketoDeletedLeadsOperator
 from tools import arguments_page
 from tools.arguments_page import public_classes
-from tools.documentation import PARTS, check, costs, picture, signature
+from tools.documentation import PARTS, add_facts, check, costs, picture, signature
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -49,6 +51,22 @@ def test_the_reference_shows_each_argument_of_a_class_with_its_default(kind):
     assert "**given" not in text
     if "max_calls" in arguments:
         assert "max_calls: int | None = None" in text
+
+
+@pytest.mark.parametrize("kind", public_classes(), ids=lambda kind: kind.__name__)
+def test_the_reference_describes_each_argument_of_a_class_once(kind):
+    """The docstring of a class leaves out what its base says."""
+    shown = inspect.cleandoc(kind.__doc__).splitlines()
+    add_facts("app", "class", kind.__name__, kind, None, shown)
+    described = re.findall(r"^:param (\w+): \S", "\n".join(shown), re.MULTILINE)
+    assert set(arguments_page.arguments(kind)) <= set(described)
+    assert len(described) == len(set(described))
+
+
+def test_the_reference_describes_the_result_that_a_base_returns():
+    shown = []
+    add_facts("app", "class", "MarketoDeletedLeadsOperator", MarketoDeletedLeadsOperator, None, shown)
+    assert any(line.startswith(":return: the manifest") for line in shown)
 
 
 def test_a_row_about_a_case_says_the_case():

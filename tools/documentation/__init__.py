@@ -7,6 +7,7 @@ A line ``<!-- generated: operations -->`` in a page of ``docs`` becomes what :da
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from inspect import Parameter
@@ -17,7 +18,7 @@ from tools import arguments_page
 from tools.documentation import classes, costs, picture, tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from sphinx.application import Sphinx
 
@@ -44,6 +45,9 @@ _FILE = re.compile(r"^<!-- file: (\w+\.md) -->$", re.MULTILINE)
 _TEST = re.compile(r"^<!-- (?:given|then)\n.*?-->\n", re.MULTILINE | re.DOTALL)
 """Comments with code that tests run before and after a snippet."""
 
+_FIELD = re.compile(r"^:(?:param )?(\w+):.*(?:\n[ \t]+.*)*", re.MULTILINE)
+"""A field of a docstring, such as one that describes a parameter, with its indented lines."""
+
 _LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")
 _ROOT = Path(__file__).parents[2]
 _REPOSITORY = "https://github.com/airflow-provider-marketo/airflow-provider-marketo/blob/main"
@@ -61,7 +65,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("source-read", _fill)
     app.connect("autodoc-process-signature", signature)
-    app.connect("autodoc-process-docstring", _add_facts)
+    app.connect("autodoc-process-docstring", add_facts)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -109,12 +113,29 @@ def _argument(parameter: Parameter) -> str:
     return written if parameter.default is Parameter.empty else f"{written} = {parameter.default!r}"
 
 
-def _add_facts(*event: Any) -> None:
-    """Put template fields, costs and permissions of a class below its docstring."""
+def add_facts(*event: Any) -> None:
+    """Put below a docstring what bases say of the class, its template fields, costs and permissions."""
     _, what, _, kind, _, lines = event
     if what != "class":
         return
+    if kind in arguments_page.public_classes():
+        lines += _fields_of_bases(kind, described=_fields("\n".join(lines)))
     fields = getattr(kind, "template_fields", ())
     if fields:
         lines += ["", f"Template fields: {', '.join(f'``{field}``' for field in fields)}."]
     lines += costs.of_class(kind.__name__)
+
+
+def _fields_of_bases(kind: type, described: Collection[str]) -> list[str]:
+    """Return what only the bases of a class say about its arguments and its result."""
+    found: list[str] = []
+    for name in (*arguments_page.arguments(kind), "return"):
+        bases = (_fields(inspect.cleandoc(base.__doc__ or "")) for base in kind.__mro__[1:])
+        if name not in described:
+            found += next((fields[name].splitlines() for fields in bases if name in fields), [])
+    return found
+
+
+def _fields(docstring: str) -> dict[str, str]:
+    """Return the fields of a docstring by the names of their parameters; the field of the result is ``return``."""
+    return {field[1]: field[0] for field in _FIELD.finditer(docstring)}
