@@ -527,7 +527,7 @@ def test_a_variable_that_airflow_cannot_decrypt_is_not_missing(supervisor):
 
 
 def test_variables_cannot_be_read_outside_of_a_task():
-    with pytest.raises(OSError, match="tasks and triggers only"):
+    with pytest.raises(OSError, match="only tasks and triggers can read Variables"):
         VariableStore().read("a")
 
 

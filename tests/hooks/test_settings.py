@@ -68,8 +68,8 @@ def test_a_connection_of_another_type_is_refused_by_name(conn_type):
     ("conn_type", "way_out"),
     [
         ("postgres", "Name a connection of type marketo"),
-        ("Marketo", "Write it as marketo"),
-        ("marketo ", "Write it as"),
+        ("Marketo", "Write it exactly as marketo"),
+        ("marketo ", "Write it exactly as"),
     ],
 )
 def test_a_type_that_differs_only_in_its_spelling_is_to_be_corrected(conn_type, way_out):
