@@ -123,6 +123,7 @@ DELETIONS = (
 )
 
 
+@pytest.mark.slow
 def test_no_operation_has_a_traceback_after_everything_was_deleted(tmp_path: Path):
     for operation in operations.all_operations():
         if operation.family == "identity":

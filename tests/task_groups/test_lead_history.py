@@ -91,6 +91,7 @@ def test_every_value_of_every_moment_is_known(marketo, governed, database, tmp_p
                 assert known[lead, column] == (None if value is None else str(value)), (iso(moment), lead, column)
 
 
+@pytest.mark.slow
 def test_a_new_column_of_leads_has_a_history(marketo, governed, database, tmp_path):
     instance = marketo(leads=5, activities=60, limits=False)
     begin, end = instance.instance.settings.dates.start, instance.instance.settings.dates.end

@@ -182,6 +182,7 @@ def test_a_backfill_without_intervals_reads_what_is_new_and_says_so(marketo, gov
     assert "backfill has no data interval" in caplog.text
 
 
+@pytest.mark.slow
 def test_what_was_extracted_and_not_loaded_is_read_again_by_the_next_run(marketo, governed, database, tmp_path):
     marketo(leads=20, activities=20, limits=False)
     run = Run(group(tmp_path), "r1")
