@@ -128,12 +128,11 @@ def add_facts(*event: Any) -> None:
 
 def _fields_of_bases(kind: type, described: Collection[str]) -> list[str]:
     """Return what only the bases of a class say about its arguments and its result."""
-    found: list[str] = []
-    for name in (*arguments_page.arguments(kind), "return"):
-        bases = (_fields(inspect.cleandoc(base.__doc__ or "")) for base in kind.__mro__[1:])
-        if name not in described:
-            found += next((fields[name].splitlines() for fields in bases if name in fields), [])
-    return found
+    said: dict[str, str] = {}
+    for base in reversed(kind.__mro__[1:]):
+        said |= _fields(inspect.cleandoc(base.__doc__ or ""))
+    names = (*arguments_page.arguments(kind), "return")
+    return [line for name in names if name in said and name not in described for line in said[name].splitlines()]
 
 
 def _fields(docstring: str) -> dict[str, str]:
