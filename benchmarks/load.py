@@ -37,7 +37,7 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.load_dags import POLL, Load, plain_id
 from benchmarks.load_day import measure_day
 from benchmarks.table import Row, markdown
-from benchmarks.whole_airflow import connection, steadily, whole_airflow
+from benchmarks.whole_airflow import connection, steadily, tasks_in, whole_airflow
 from tools import services
 from tools.celery_hosts import LIMITS
 from tools.databases import empty_database
@@ -126,7 +126,7 @@ def measure_tasks(executor: str, load: Load, limits: Limits, folder: Path) -> It
             airflow.trigger(dag_id)
         samples = list(_watch(airflow, marketo, load.dags * load.tasks))
         took = time.monotonic() - begun
-        states = {state: steadily(partial(_count, airflow, state)) for state in ("success", "failed")}
+        states = {state: steadily(partial(tasks_in, airflow, state)) for state in ("success", "failed")}
         report = marketo.report()
         for words in _last_words(airflow):
             print(words, file=sys.stderr)
@@ -146,17 +146,12 @@ def _watch(airflow: RealAirflow, marketo: Simulator, tasks: int) -> Iterator[Sam
         with suppress(requests.RequestException):  # a busy server answers later
             waiting = airflow.api("GET", "/api/v2/pools/marketo")["scheduled_slots"]
             if not waiting or at >= told:
-                ended = _count(airflow, "success") + _count(airflow, "failed")
+                ended = tasks_in(airflow, "success", "failed")
         if at >= told:
             told = at + TELL_EVERY
             print(f"{at - start:.0f} s: {ended} of {tasks} tasks ended, {calls} calls", file=sys.stderr, flush=True)
         yield Sample(at, calls, waiting)
         time.sleep(LOOK_EVERY)
-
-
-def _count(airflow: RealAirflow, state: str) -> int:
-    path = f"/api/v2/dags/~/dagRuns/~/taskInstances?state={state}&limit=1"
-    return int(airflow.api("GET", path)["total_entries"])
 
 
 def _last_words(airflow: RealAirflow) -> Iterator[str]:
@@ -177,9 +172,8 @@ def _of_tasks(on: str, load: Load, states: dict[str, int], report: Report) -> It
     yield Row("export jobs", on, f"{made} created", f"{wanted} windows", made, wanted, at_most=True)
     yield Row("leads that met a campaign twice", on, str(report.sent_twice), "none", report.sent_twice, 0, at_most=True)
     violations = sum(report.violations.values())
-    yield Row(
-        "protocol violations", on, ", ".join(report.violations) or "none", "none", violations, 0, at_most=True
-    )  # fmt: skip
+    told = ", ".join(report.violations) or "none"
+    yield Row("protocol violations", on, told, "none", violations, 0, at_most=True)
 
 
 def _of_limits(on: str, limits: Limits, report: Report) -> Iterator[Row]:

@@ -25,7 +25,7 @@ from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.simulator import Settings, Simulator
 from airflow_provider_marketo.simulator.store import activity_types as types
 from benchmarks.table import Row
-from benchmarks.whole_airflow import connection, deferred, megabytes_of, steadily, wait_until, whole_airflow
+from benchmarks.whole_airflow import connection, deferred, idle_jobs, megabytes_of, steadily, wait_until, whole_airflow
 from tools import services
 from tools.databases import empty_database
 
@@ -118,7 +118,9 @@ def measure_day(folder: Path) -> Iterator[Row]:
         }
         facts |= {"AIRFLOW__CORE__PARALLELISM": "4", "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "True"}
         facts |= {"AIRFLOW_CONN_MARKETO_DEFAULT": facts["AIRFLOW_CONN_LEADS"]}
-        dags = {"day": DAY.format(every=EVERY, leads=LEADS, jobs=_jobs(instances["jobs"]), ending=ENDING)}
+        dags = {
+            "day": DAY.format(every=EVERY, leads=LEADS, jobs=idle_jobs(instances["jobs"], "leads", JOBS), ending=ENDING)
+        }
         airflow = stack.enter_context(whole_airflow(folder / "airflow", empty_database(server), dags, facts))
         airflow.wait_until_ready(["all_day", "poke", "hour", "form"])
         airflow.trigger("all_day")
@@ -151,14 +153,6 @@ def _of_growth(name: str, on: str, sizes: Sequence[float]) -> Row:
     begin, end = mean(sizes[SETTLED - 1 : SETTLED - 1 + COMPARED]), mean(sizes[-COMPARED:])
     reached = f"{begin:.1f} MB after hour {SETTLED}, {end:.1f} MB in the end"
     return Row(f"growth of {name}, MB", on, reached, "flat", end - begin, MOST, at_most=True)
-
-
-def _jobs(instance: Simulator) -> list[str]:
-    """Create export jobs that stay in the state Created, one for each sensor; return their ids."""
-    client = MarketoClient(instance.url, instance.client_id, instance.client_secret)
-    day = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
-    made = (client.call("bulk_export_leads.create_job", fields=["id"], filter=day) for _ in range(JOBS))
-    return [reply.records[0]["exportId"] for reply in made]
 
 
 def _pid(run: DagRun) -> int | None:

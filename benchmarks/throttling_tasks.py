@@ -23,6 +23,7 @@ import requests
 
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.table import Row, markdown
+from benchmarks.whole_airflow import connection
 from tools.real_airflow import FINISHED, DagRun, RealAirflow
 from tools.services import running_services
 
@@ -59,8 +60,9 @@ def measure(coordination: str, servers: dict[str, str], folder: Path) -> Iterato
     (folder / "dags").mkdir()
     (folder / "dags" / "short_tasks.py").write_text(DAG)
     with Simulator(Settings(leads=10, activities=10, latency=0.05)) as simulator:
+        shared_by = {"redis_conn_id": "the_redis"} if coordination == "redis" else {}
         connections = {
-            "AIRFLOW_CONN_MARKETO_DEFAULT": _connection(simulator, coordination),
+            "AIRFLOW_CONN_MARKETO_DEFAULT": connection(simulator, coordination=coordination, **shared_by),
             "AIRFLOW_CONN_THE_REDIS": servers["TEST_REDIS"],
             "AIRFLOW__CORE__PARALLELISM": "8",
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": "64",
@@ -116,12 +118,6 @@ def _variable(airflow: RealAirflow) -> dict[str, Any] | None:
 
 def _rejected(report: Any) -> int:
     return sum(count for code, count in report.rejected.items() if code in ("606", "615"))
-
-
-def _connection(simulator: Simulator, coordination: str) -> str:
-    extra = {"coordination": coordination} | ({"redis_conn_id": "the_redis"} if coordination == "redis" else {})
-    facts = {"conn_type": "marketo", "host": simulator.url, "login": simulator.client_id, "extra": extra}
-    return json.dumps(facts | {"password": simulator.client_secret})
 
 
 def main() -> int:

@@ -39,7 +39,7 @@ from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks import waiting_airflow
 from benchmarks.table import Row, markdown
 from benchmarks.waiting_sensors import JOB_SENSORS, LEAD_SENSORS, measure_sensors
-from benchmarks.whole_airflow import connection
+from benchmarks.whole_airflow import connection, idle_jobs
 from tools.real_airflow import interrupt_on_termination
 from tools.services import running_services
 
@@ -107,7 +107,7 @@ def measure_conditions(lead_sensors: int, job_sensors: int) -> Iterator[Row]:
     """
     with Simulator(Settings(leads=1_000, activities=0)) as simulator:
         _point_to(simulator)
-        jobs = _jobs(simulator)
+        jobs = idle_jobs(simulator, "leads", 50)
         leads = asyncio.run(_wait([_lead(number) for number in range(lead_sensors)], simulator))
         exports = asyncio.run(_wait([_job(jobs[number % len(jobs)]) for number in range(job_sensors)], simulator))
     looks = f"{LOOKS} polls, one every {INTERVAL:.0f} s"
@@ -132,15 +132,6 @@ def measure_conditions(lead_sensors: int, job_sensors: int) -> Iterator[Row]:
             BLOCKED,
             at_most=True,
         )
-
-
-def _jobs(simulator: Simulator) -> list[str]:
-    from airflow_provider_marketo.client.client import MarketoClient
-
-    client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret)
-    window = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
-    made = (client.call("bulk_export_leads.create_job", fields=["id"], filter=window) for _ in range(50))
-    return [reply.records[0]["exportId"] for reply in made]
 
 
 def _lead(number: int) -> Any:

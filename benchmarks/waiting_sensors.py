@@ -8,13 +8,22 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.client import MarketoClient
 from airflow_provider_marketo.conditions.leads import VALUES_PER_CALL
 from airflow_provider_marketo.simulator import Settings, Simulator
 from benchmarks.table import Row
-from benchmarks.whole_airflow import connection, deferred, seconds_until, steadily, wait_until, whole_airflow
+from benchmarks.whole_airflow import (
+    connection,
+    deferred,
+    idle_jobs,
+    seconds_until,
+    steadily,
+    tasks_in,
+    wait_until,
+    whole_airflow,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +41,9 @@ FEW_JOBS = 50
 LOOK_EVERY, MINUTES = 60.0, 5
 STARTED_WITHIN = 1_800.0
 """Seconds in which a triggerer starts all triggers that were deferred. A busy machine takes minutes for thousands."""
+
+_BEGUN = ("queued", "running", "restarting")
+"""States of a task that has begun and has not deferred itself yet."""
 
 LEADS, JOBS = "many_leads", "many_jobs"
 
@@ -68,7 +80,7 @@ def measure_sensors(
     """
     with Simulator(Settings(leads=1_000, activities=0, limits=False)) as simulator:
         client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret)
-        made = {kind: _jobs(client, kind) for kind in EXPORTS}
+        made = {kind: idle_jobs(simulator, kind, FEW_JOBS) for kind in EXPORTS}
         ids = {kind: [made[kind][number % FEW_JOBS] for number in range(jobs // 2)] for kind in EXPORTS}
         values = [f"nobody.{number}@example.com" for number in range(leads)]
         calls_of_look = {"leads.get_by_filter_type": -(-leads // VALUES_PER_CALL)}
@@ -135,14 +147,6 @@ def _wait_for_whole_look(simulator: Simulator, calls_of_look: Mapping[str, int])
     raise TimeoutError(f"no look served all sensors within {STARTED_WITHIN:.0f} seconds")
 
 
-def _jobs(client: MarketoClient, kind: str) -> list[str]:
-    """Create export jobs that stay in the state Created; return their ids."""
-    day = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
-    facts: dict[str, Any] = {"filter": day, "fields": [{"leads": "id", "activities": "marketoGUID"}[kind]]}
-    made = (client.call(f"bulk_export_{kind}.create_job", **facts) for _ in range(FEW_JOBS))
-    return [reply.records[0]["exportId"] for reply in made]
-
-
 def _defer_rest(airflow: RealAirflow, secret: str, waited_for: Mapping[str, Sequence[str]]) -> None:
     """
     Let no further task start, and defer the tasks that have not begun, in the database.
@@ -152,7 +156,7 @@ def _defer_rest(airflow: RealAirflow, secret: str, waited_for: Mapping[str, Sequ
     """
     for dag_id in (LEADS, JOBS):
         airflow.api("PATCH", f"/api/v2/dags/{dag_id}", is_paused=True)
-    wait_until(lambda: steadily(lambda: _begun(airflow)) == 0, 600, every=1)
+    wait_until(lambda: steadily(lambda: tasks_in(airflow, *_BEGUN)) == 0, 600, every=1)
     subprocess.run(
         [sys.executable, "-m", "benchmarks.deferring"],
         input=json.dumps({"secret": secret, "waited_for": waited_for}),
@@ -163,11 +167,6 @@ def _defer_rest(airflow: RealAirflow, secret: str, waited_for: Mapping[str, Sequ
     )
     for dag_id in (LEADS, JOBS):
         airflow.api("PATCH", f"/api/v2/dags/{dag_id}", is_paused=False)
-
-
-def _begun(airflow: RealAirflow) -> int:
-    states = "state=queued&state=running&state=restarting"
-    return int(airflow.api("GET", f"/api/v2/dags/~/dagRuns/~/taskInstances?{states}&limit=1")["total_entries"])
 
 
 def _blocked(airflow: RealAirflow) -> int:

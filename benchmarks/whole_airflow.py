@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import requests
 
+from airflow_provider_marketo.client.client import MarketoClient
 from tools.celery_hosts import celery_hosts, celery_settings
 from tools.real_airflow import RealAirflow
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.simulator import Simulator
 
 EXAMPLE_DAGS = Path(__file__).parents[1] / "example_dags"
-DEFERRED = "/api/v2/dags/~/dagRuns/~/taskInstances?state=deferred&limit=1"
+FIELDS = {"leads": "id", "activities": "marketoGUID"}
+"""The field that jobs without a purpose export."""
 
 
 @contextmanager
@@ -69,9 +71,29 @@ def connection(simulator: Simulator, **extra: Any) -> str:
     return json.dumps(facts | {"password": simulator.client_secret})
 
 
+def idle_jobs(simulator: Simulator, kind: str, number: int) -> list[str]:
+    """
+    Create export jobs that stay in the state Created; return their ids.
+
+    :param kind: a key of :data:`FIELDS`.
+    :param number: how many jobs.
+    """
+    client = MarketoClient(simulator.url, simulator.client_id, simulator.client_secret)
+    day = {"createdAt": {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-02T00:00:00Z"}}
+    facts: dict[str, Any] = {"filter": day, "fields": [FIELDS[kind]]}
+    made = (client.call(f"bulk_export_{kind}.create_job", **facts) for _ in range(number))
+    return [reply.records[0]["exportId"] for reply in made]
+
+
+def tasks_in(airflow: RealAirflow, *states: str) -> int:
+    """Return the number of tasks in any of some states."""
+    wanted = "&".join(f"state={state}" for state in states)
+    return int(airflow.api("GET", f"/api/v2/dags/~/dagRuns/~/taskInstances?{wanted}&limit=1")["total_entries"])
+
+
 def deferred(airflow: RealAirflow) -> int:
     """Return the number of deferred tasks."""
-    return int(airflow.api("GET", DEFERRED)["total_entries"])
+    return tasks_in(airflow, "deferred")
 
 
 def steadily(look: Callable[[], Any]) -> Any:
