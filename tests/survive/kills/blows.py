@@ -70,8 +70,6 @@ def _stop_component(name: str, scene: Scene) -> None:
 
 
 def _clear(scene: Scene) -> None:
-    if scene.facts()["state"] == "success":
-        scene.attempt.repeats += 1
     scene.steadily(lambda: scene.run.clear(scene.task_id()))
 
 

@@ -67,8 +67,9 @@ class Attempt:
     :param kind: what it does.
     :param number: the number of the attempt in the campaign, from 0.
     :param ended: True if it succeeded, False if it ended otherwise and may. Then the check judges only existing data.
-    :param repeats: how many times it may repeat its job, because a person cleared it after a success, or because the
-        answer to an upload was lost and Marketo cannot say whether it arrived.
+    :param repeats: how many times it may repeat its job: after a try that came to its end, because a person cleared it
+        or Airflow did not note the success, or because the answer to an upload was lost and Marketo cannot say whether
+        it arrived.
     :param result: what the task returned.
     :param expected: what the check has to find, if that is known only when the attempt begins.
     """

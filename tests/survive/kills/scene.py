@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +34,9 @@ CLEARS = 3
 LOOK = 0.5
 NOT_FOUND = 404
 LOST_UPLOAD = "the answer to the upload was lost"
+RESULT = "Pushing xcom"
+"""Airflow's line after all that the task itself does."""
+
 UNKNOWN = ("it is unknown whether", "may or may not")
 """Texts with which a task asks a person to find out whether its request ran."""
 
@@ -249,7 +252,7 @@ class Scene:
                     self.steadily(lambda task_id=task_id: self.run.clear(task_id))  # type: ignore[misc]
             time.sleep(LOOK)
         self.attempt.ended = not self.kill.blow.may_fail
-        self.attempt.repeats += sum(LOST_UPLOAD in line for line in self._log())
+        self.attempt.repeats = self._repeats()
         if self.attempt.ended and self.attempt.result is None:
             self.attempt.result = self.steadily(lambda: self.run.xcom("a_task"))
 
@@ -260,10 +263,21 @@ class Scene:
         log = self.steadily(lambda: self.run.log(task["task_id"], max(1, task["try_number"])))
         return " | ".join(log[-12:])
 
-    def _log(self) -> Iterator[str]:
-        """Yield what all tries have logged."""
-        for number in range(1, self.steadily(lambda: self.run.task("a_task"))["try_number"] + 1):
-            yield from self.steadily(lambda number=number: self._log_of(number))  # type: ignore[misc]
+    def _repeats(self) -> int:
+        """
+        Return how many times the task may have repeated its job.
+
+        It may after a lost answer to an upload, and after a try that came to its end: a person cleared it, or Airflow
+        died before it noted the success.
+        """
+        tries = self._logs()
+        lost = sum(LOST_UPLOAD in line for log in tries for line in log)
+        return lost + sum(any(RESULT in line for line in log) for log in tries[:-1])
+
+    def _logs(self) -> list[list[str]]:
+        """Return what each try has logged."""
+        last = self.steadily(lambda: self.run.task("a_task"))["try_number"]
+        return [self.steadily(lambda number=number: self._log_of(number)) for number in range(1, last + 1)]  # type: ignore[misc]
 
     def _log_of(self, number: int) -> list[str]:
         try:
