@@ -61,7 +61,7 @@ Marketo on which a minute takes five seconds. Three recipes of example_dags run 
 to Parquet, all leads with all fields to JSON Lines, and the tables of a whole instance in a DuckDB file. To be quick,
 the tables begin four weeks ago: leads and activities since then, and all programs, members, lists and other reference
 data. No worker waits while Marketo prepares its export jobs. At the end the demo reads files and tables back, compares
-them with what the simulated Marketo holds, and asks the tables a question.
+them with what the simulated Marketo holds, and runs a query on the tables.
 """
 
 
