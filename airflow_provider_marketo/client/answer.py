@@ -220,7 +220,7 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
         raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
     kind, text = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request"))
     if kind is errors.MarketoAuthError and operation.startswith("identity."):
-        text = "identity refuses this client id and secret"
+        text = "Marketo's identity service refuses this client id and secret"
     raise kind(text + reason, remedy=meanings.way_out(kind, codes.http(status), operation), **facts)
 
 

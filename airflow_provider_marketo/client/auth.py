@@ -85,7 +85,7 @@ class TokenKeeper:
                 token = self._renew()
             if token.value == refused:
                 raise MarketoAuthError(
-                    "identity returns a token that the instance refuses",
+                    "Marketo's identity service returns a token that the instance refuses",
                     code=codes.TOKEN_INVALID,
                     remedy="Check that the connection's host and identity URL belong to the same Marketo instance.",
                 )

@@ -271,7 +271,9 @@ class Transport:
         with self._send(name, request, self._read_timeout or _IDENTITY_TIMEOUT) as (response, _):
             if response.status_code in (400, 401):
                 raise errors.MarketoAuthError(
-                    "identity refuses this client id and secret", operation=name, code=codes.http(response.status_code)
+                    "Marketo's identity service refuses this client id and secret",
+                    operation=name,
+                    code=codes.http(response.status_code),
                 )
             if response.status_code in _NOT_IDENTITY:
                 raise errors.MarketoInvalidRequestError(
@@ -361,9 +363,9 @@ def read_token(operation: str, response: requests.Response) -> Token:
     if token is not None and seconds is not None:
         return Token(token, seconds, _text(facts.get("scope")))
     reason = facts.get("error")
-    if is_silent:  # identity refuses with HTTP 401, or with the error of OAuth
+    if is_silent:  # the identity service refuses with HTTP 401, or with the error of OAuth
         raise errors.MarketoTransientError(
-            "identity gave neither a token nor a reason",
+            "Marketo's identity service gave neither a token nor a reason",
             operation=operation,
             remedy="Check what answers at the connection's identity_url, such as a proxy.",
         )
@@ -374,7 +376,7 @@ def read_token(operation: str, response: requests.Response) -> Token:
     else:
         said = ""
     raise errors.MarketoAuthError(
-        f"identity gave no {'usable ' if token is not None else ''}token{said}", operation=operation
+        f"Marketo's identity service gave no {'usable ' if token is not None else ''}token{said}", operation=operation
     )
 
 

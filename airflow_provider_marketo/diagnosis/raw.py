@@ -131,7 +131,7 @@ class RawInstance:
         self._token = Secret.optional(token if isinstance(token, str) else None)
         del token
         if self._token is None:
-            raise MarketoAuthError("identity gave no token", operation="identity.post_token")
+            raise MarketoAuthError("Marketo's identity service gave no token", operation="identity.post_token")
         return reply
 
     def get(self, path: str, *, token: str | None = None, headers: Mapping[str, str] | None = None) -> RawReply:

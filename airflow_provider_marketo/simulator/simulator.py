@@ -173,7 +173,7 @@ class Simulator:
             self.instance.tokens.expire()
 
     def revoke_tokens(self) -> None:
-        """Forget every token: calls get 601, and identity returns the same tokens."""
+        """Forget every token: calls get 601, and the identity service returns the same tokens."""
         with self.instance.lock:
             self.instance.tokens.revoke()
 

@@ -11,7 +11,7 @@ from airflow_provider_marketo.simulator import Simulator
 from tools.real_airflow import DagRun, RealAirflow
 
 SENTENCES = {
-    "wrong_secret": r"identity refuses this client id and secret \(HTTP 401 from identity\)\. Check the connection's",
+    "wrong_secret": r"service refuses this client id and secret \(HTTP 401 from identity\)\. Check the connection's",
     "unknown_campaign": r"campaign_id: .*99999",
     "wrong_field": r"fields: .*Did you mean 'firstName'",
     "wrong_field_of_a_sensor": r"field: .*Did you mean 'leadStatus'",

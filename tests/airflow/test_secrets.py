@@ -189,5 +189,5 @@ def test_everything_was_there_to_be_found(kept: Kept) -> None:
     assert any(b"debug" in content.lower() for place, content in logs.items() if "task_id=hashed" in place)
     assert b"secretive" in kept.places["database"]
     assert b"/rest/v1/" in kept.places["request lines"]
-    assert b"identity refuses this client id and secret" in kept.places["crash reports"]
+    assert b"identity service refuses this client id and secret" in kept.places["crash reports"]
     assert b"airflow" in kept.places["processes"]

@@ -371,7 +371,7 @@ def test_a_reply_that_unpacks_to_gigabytes_is_a_difference(verify, instance, mon
 
 def test_a_refused_login_ends_the_command_with_one_line(airflow, connect, instance):
     connect("sandbox", instance.url, login=instance.client_id, password="wrong")
-    with pytest.raises(SystemExit, match=r"airflow marketo verify: .*identity gave no token"):
+    with pytest.raises(SystemExit, match=r"airflow marketo verify: .*identity service gave no token"):
         airflow("verify", "--conn-id", "sandbox", "--yes")
 
 

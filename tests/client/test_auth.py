@@ -1,4 +1,4 @@
-"""The token's life: identity returns the same token until it expires."""
+"""The token's life: the identity service returns the same token until it expires."""
 
 from __future__ import annotations
 

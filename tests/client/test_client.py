@@ -107,7 +107,7 @@ def test_a_token_that_is_requested_by_name_says_whose_credentials_it_needs(clien
 
 def test_credentials_that_identity_refuses_are_not_taken_for_the_clients_token(client, marketo):
     marketo.get(IDENTITY, status_code=401, json={"error": "unauthorized"})
-    with pytest.raises(errors.MarketoAuthError, match="identity refuses this client id and secret"):
+    with pytest.raises(errors.MarketoAuthError, match="identity service refuses this client id and secret"):
         client.call("identity.get_token", client_id="an-id", client_secret="a-secret")
 
 
@@ -140,7 +140,7 @@ def test_identity_learns_of_the_partner_if_there_is_one(clock, marketo, given):
 def test_wrong_credentials_say_where_to_look(client, requests_mock, status):
     requests_mock.post(IDENTITY, status_code=status, json={"error": "unauthorized"})
     with pytest.raises(
-        errors.MarketoAuthError, match=r"identity refuses this client id and secret.*LaunchPoint"
+        errors.MarketoAuthError, match=r"identity service refuses this client id and secret.*LaunchPoint"
     ) as caught:
         client.call("leads.describe")
     assert "a-secret" not in str(caught.value)

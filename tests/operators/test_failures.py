@@ -34,7 +34,7 @@ from tests.survive.trouble import AIRFLOW, DISK, Trouble, airflow_error, in_trou
 
 __all__ = ["marketo"]
 
-REFUSED = "identity refuses this client id and secret"
+REFUSED = "identity service refuses this client id and secret"
 
 
 @pytest.fixture

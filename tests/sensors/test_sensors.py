@@ -339,7 +339,7 @@ def test_a_wait_continues_with_credentials_that_changed_meanwhile(marketo, conne
 
 def test_credentials_that_changed_to_wrong_ones_end_the_wait(marketo, connection):
     marketo()
-    with pytest.raises(AirflowFailException, match="identity refuses this client id and secret"):
+    with pytest.raises(AirflowFailException, match="identity service refuses this client id and secret"):
         waits(MarketoLeadSensor, "deferrable", lambda: connection(password="another"), **UNKNOWN_LEAD)
 
 
