@@ -92,7 +92,7 @@ def _gone(lead_ids: Sequence[int]) -> MarketoNotFoundError:
         + (f" and {len(lead_ids) - SHOWN} more" if len(lead_ids) > SHOWN else ""),
         operation="static_list_membership.member_of_list",
         parameter="lead_ids",
-        remedy="It may have been deleted, or merged into another lead. Take it out of lead_ids.",
+        remedy="A lead may have been deleted, or merged into another lead. Correct lead_ids.",
     )
 
 

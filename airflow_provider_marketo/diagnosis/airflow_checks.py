@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_marketo import __version__
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.governor.stores import StoreUnavailableError
 from airflow_provider_marketo.diagnosis.dag_tasks import DEFAULT_POOL
@@ -121,12 +122,14 @@ def _pool_finding(settings: ConnectionSettings, pool: tuple[int, bool] | None) -
         )
     slots, include_deferred = pool
     if slots > wanted:
-        return error(settings.pool, f"has {slots} slots, and {settings.conn_id} allows {wanted} calls at once", _SETUP)
+        calls = counted(wanted, "call")
+        return error(settings.pool, f"has {slots} slots, and {settings.conn_id} allows {calls} at once", _SETUP)
     if include_deferred:
         return warning(settings.pool, "counts deferred tasks, so waiting tasks keep others from starting", _SETUP)
     if slots < wanted:
-        return warning(settings.pool, f"has {slots} of the {wanted} slots that {settings.conn_id} allows", _SETUP)
-    return ok(settings.pool, f"has {slots} slots, as {settings.conn_id} says")
+        needed = counted(wanted, "slot")
+        return warning(settings.pool, f"has {slots} of the {needed} that {settings.conn_id} allows", _SETUP)
+    return ok(settings.pool, f"has {counted(slots, 'slot')}, as {settings.conn_id} says")
 
 
 def _tasks_outside(setup: Setup, settings: ConnectionSettings, exists: bool) -> Iterator[Finding]:

@@ -129,7 +129,8 @@ def _refuse_foreign(folder: OutputFolder, progress: Progress | None, mark: str |
 
 def _abandon(progress: Progress, jobs: ExportJobs) -> None:
     """Cancel the jobs of the last try: the author has changed the task since, so they export something else."""
-    log.info("The task has changed since its last try; %d export jobs of that try are cancelled", len(progress.jobs))
+    jobs_of_it = counted(len(progress.jobs), "export job")
+    log.info("The task has changed since its last try; cancelling %s of that try", jobs_of_it)
     jobs.cancel_all(progress.jobs.values())
 
 

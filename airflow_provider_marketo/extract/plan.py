@@ -176,8 +176,9 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
     plan = plan.without(request.exclude_fields, "excluded")
     unknown = [name for name in request.hash_fields if name not in plan.columns and name not in elsewhere]
     if unknown:
+        names = ", ".join(with_nearest(name, plan.columns) for name in unknown)
         raise MarketoInvalidRequestError(
-            f"{', '.join(with_nearest(name, plan.columns) for name in unknown)} is not exported",
+            f"{names} {'is' if len(unknown) == 1 else 'are'} not exported",
             parameter="hash_fields",
             remedy="Name fields that the extract exports.",
         )

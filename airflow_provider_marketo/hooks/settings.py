@@ -137,7 +137,7 @@ class ConnectionSettings:
         """
         if fields and self.hash_secret is None:
             raise MarketoInvalidRequestError(
-                f"connection {self.conn_id} has no hash_secret, and {', '.join(fields)} is to be hashed",
+                f"connection {self.conn_id} has no hash_secret, which is needed to hash {', '.join(fields)}",
                 parameter=parameter,
                 remedy="Add the extra hash_secret to the connection: a long random text that never changes.",
             )

@@ -225,8 +225,8 @@ class BulkImport:
     def _take_failure(self, chunk: Chunk, job: ImportJob) -> None:
         message = f"import {job.batch_id} failed: {job.message or 'Marketo gave no reason'}"
         if job.processed is None or job.processed > 0:
-            after = "an unknown number of" if job.processed is None else job.processed
-            self._staged.lose(chunk, f"{message}, after {after} rows were imported")
+            rows = "an unknown number of rows" if job.processed is None else counted(job.processed, "row")
+            self._staged.lose(chunk, f"{message}, after Marketo had imported {rows}")
             return
         lines = [
             RejectRow("rejected", code_of(job.message), message, number, row)
@@ -242,7 +242,8 @@ class BulkImport:
             report = self._jobs.report(job.batch_id, kind)
         except MarketoNotFoundError:
             if count:
-                log.warning("Import %d: Marketo counts %d %s, but has no file of them", job.batch_id, count, kind)
+                said = counted(count, kind.removesuffix("s"))
+                log.warning("Import %d: Marketo counts %s, but has no file of %s", job.batch_id, said, kind)
             return []
         plan = self._staged.plan
         return match(report, kind, plan.header, plan.key, rows)

@@ -121,7 +121,7 @@ class EraseWork(Work):
         if self._given == 0 or erased_earlier or self._arguments["allow_none_found"]:
             return
         error = MarketoInvalidRequestError(
-            f"no lead has any of the {counted(self._given, 'given value')} as its {self._field}: no lead was erased",
+            f"{counted(self._given, 'given value')} of {self._field} found no lead: no lead was erased",
             parameter=self._input,
             remedy="Check the values, lookup_field and the API user's partitions. If it is not a mistake, set"
             " allow_none_found=True.",
@@ -158,7 +158,8 @@ class EraseWork(Work):
             remaining,
         )
         if remaining:
-            reasons = ", ".join(f"{count} times {code}" for code, count in refused.items()) or "it gave no reason"
+            reasons = ", ".join(f"{code} for {counted(count, 'lead')}" for code, count in refused.items())
+            reasons = reasons or "it gave no reason"
             raise MarketoInvalidRequestError(
                 f"{counted(remaining, 'lead is', 'leads are')} still there: Marketo refused ({reasons});"
                 f" see {evidence.path}",

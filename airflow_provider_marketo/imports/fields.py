@@ -163,7 +163,7 @@ def header(
     targets = [*mapping.values(), *constants]
     twice = sorted({name for name in targets if targets.count(name) > 1})
     if twice:
-        raise _refused(f"{', '.join(twice)} is filled from more than one column or constant", "columns")
+        raise _refused(f"more than one column or constant fills {', '.join(twice)}", "columns")
     _check_names(targets, described, key)
     alike = sorted({name for name in targets if [other.lower() for other in targets].count(name.lower()) > 1})
     if alike:
@@ -188,7 +188,9 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
         name for name in targets if name in described.fields and not described.fields[name].writable and name not in key
     ]
     if fixed:
-        raise _refused(f"{', '.join(fixed)} cannot be written: only Marketo changes it", "columns", "Leave it out.")
+        raise _refused(
+            f"{', '.join(fixed)} cannot be written: only Marketo changes such fields", "columns", "Leave them out."
+        )
     lacking = [name for name in key if name not in targets]
     if lacking:
         hints = [with_nearest(name, targets) for name in lacking]

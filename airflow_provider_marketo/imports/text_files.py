@@ -246,8 +246,8 @@ def json_lines(path: Any, file: IO[bytes], options: FileOptions) -> Table:
                     new = [] if known.issuperset(record) else sorted(filter(options.wants, set(record) - known))
                     if new:
                         raise refused(
-                            f"{path}, line {number}: {', '.join(new)} is in none of the first"
-                            f" {announced} rows, which define the columns",
+                            f"{path}, line {number}: the first {announced} rows define the columns, and none of them"
+                            f" has {', '.join(new)}",
                             remedy="Write every column into the first line, with null where it has no value.",
                         )
                     records.append(record)

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypedDict
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import is_day
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoNotFoundError
 from airflow_provider_marketo.client.printable import printable_logger
@@ -81,10 +82,10 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     push_link(context, [place])
     changed = apply(client, home, asked, dry_run=dry_run)
     log.info(
-        "%s %d of %d tokens of %s %s: %s",
+        "%s %d of %s of %s %s: %s",
         "Would write" if dry_run else "Wrote",
         len(changed),
-        len(asked),
+        counted(len(asked), "token"),
         home["type"].lower(),
         find.shown(place),
         ", ".join(map(repr, changed)) or "all have these values already",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo import airflow_compat
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.names import key_part
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.serializable import Serializable
@@ -65,7 +66,8 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     batches = [event.extra["payload"] for event in found if "batch_id" in (event.extra.get("payload") or {})]
     new = {batch["batch_id"]: batch for batch in batches if taken.get(batch["batch_id"], run_id) == run_id}
     if len(new) < len(batches):
-        log.info("Left out %d of %d batches, which an earlier run has processed", len(batches) - len(new), len(batches))
+        given = counted(len(batches), "batch", "batches")
+        log.info("Left out %d of %s, because an earlier run has processed them", len(batches) - len(new), given)
     if new:
         taken.update(dict.fromkeys(new, run_id))
         latest = TakenBatches(dict(list(taken.items())[-REMEMBERED:]))

@@ -86,7 +86,7 @@ def dataset_types(dataset: ManifestDataset) -> dict[str, str]:
     missing = [name for name in dataset.key if name not in found]
     if missing or not dataset.key:
         raise MarketoInvalidRequestError(
-            f"the rows of {dataset.name} have no key" + (f": {', '.join(missing)} is missing" if missing else ""),
+            f"the rows of {dataset.name} have no key" + (f": they lack {', '.join(missing)}" if missing else ""),
             parameter="manifest",
             remedy="Also extract the columns that tell rows apart.",
         )

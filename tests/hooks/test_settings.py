@@ -158,7 +158,7 @@ def test_fields_are_hashed_with_a_key_or_not_at_all():
     assert settings().hash_key([]) is None
     assert settings(EXTRA_SECRETS).hash_key(["email"]).reveal() == "the-key"
     with pytest.raises(
-        MarketoInvalidRequestError, match="has no hash_secret, and email, phone is to be hashed"
+        MarketoInvalidRequestError, match="has no hash_secret, which is needed to hash email, phone"
     ) as caught:
         settings().hash_key(["email", "phone"])
     assert caught.value.parameter == "hash_fields"

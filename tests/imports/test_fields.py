@@ -52,8 +52,8 @@ def test_our_own_columns_of_a_table_of_rejects_are_passed_over():
         (("email", "createdAt"), {}, "createdAt cannot be written"),
         (("city",), {}, "the input has no .email."),
         (("email",), {"mapping": {"email": "email", "town": "city"}}, "the input has no column 'town'"),
-        (("a", "b"), {"mapping": {"a": "email", "b": "email"}}, "email is filled from more than one"),
-        (("email", "city"), {"constants": {"city": "Bonn"}}, "city is filled from more than one"),
+        (("a", "b"), {"mapping": {"a": "email", "b": "email"}}, "more than one column or constant fills email"),
+        (("email", "city"), {"constants": {"city": "Bonn"}}, "more than one column or constant fills city"),
     ],
     ids=["display name", "case", "blank", "unknown", "read-only", "no key", "absent", "target twice", "both"],
 )

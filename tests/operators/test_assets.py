@@ -470,7 +470,7 @@ def test_the_log_says_what_was_made_and_where_it_is(program, tokens, tmp_path, c
             said = f"The program has {asset_type}: {record['id']} {record['name']!r} {record['url']}"
             assert said in caplog.text
     tokens.run(tokens={"Headline": "a value of somebody's"})
-    assert f"Wrote 1 of 1 tokens of program {PROGRAM} 'Spring Webinar' https://app-sim" in caplog.text
+    assert f"Wrote 1 of 1 token of program {PROGRAM} 'Spring Webinar' https://app-sim" in caplog.text
     assert "a value of somebody" not in caplog.text
     assert tokens.context["ti"].xcoms["marketo_link"].endswith(f"#PG{PROGRAM}A1")
 

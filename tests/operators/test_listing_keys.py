@@ -51,7 +51,7 @@ def test_columns_of_the_instance_can_be_chosen(instance, tmp_path):
     run(tmp_path, "companies", keys={"companies": ["C-7"]}, fields=["company"])
     (row,) = rows(tmp_path, "companies")
     assert (list(row), row["company"]) == (["id", "company"], "Company 7")
-    with pytest.raises(AirflowFailException, match="no hash_secret, and company is to be hashed"):
+    with pytest.raises(AirflowFailException, match="no hash_secret, which is needed to hash company"):
         run(tmp_path, "companies", keys={"companies": ["C-7"]}, hash_fields=["company"])
 
 
