@@ -35,9 +35,9 @@ def calls_of(instance, run: Run) -> Counter[str]:
     return Counter({name: count for name, count in found.items() if not name.startswith("identity.")})
 
 
-@pytest.mark.slow(reason="it loads an instance twice")
+@pytest.mark.slow(reason="it loads 50,000 leads and 100,000 activities twice")
 def test_a_sync_costs_little_more_than_its_windows_and_pages(marketo, governed, database, tmp_path):
-    instance = marketo(leads=500, activities=1000, custom_objects=1, limits=False, **AT_ONCE)
+    instance = marketo(leads=50_000, activities=100_000, custom_objects=1, limits=False, **AT_ONCE)
     start = (datetime.now(timezone.utc) - timedelta(days=40)).date().isoformat()
     for run_id, (pages, of_programs) in RUNS.items():
         before = len(instance.jobs())
