@@ -73,5 +73,5 @@ class Belongings:
         for table, dataset in self._log.datasets() if self._concerned else ():
             holds.setdefault(dataset, table)
         for each, field, other in self._concerned:
-            if each in holds and other in holds:
+            if all(name in holds and self._engine.declared_columns(holds[name]) for name in (each, other)):
                 yield holds[each], field, holds[other]

@@ -103,7 +103,9 @@ def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict
 def _note_merged(engine: Engine, log: Log) -> bool:
     """Add leads that were merged into a lead of the list; return whether there was one."""
     erased, noted = engine.table(ERASED), False
-    for table in (table for table, dataset in log.datasets() if dataset == "merged_leads"):
+    for table, dataset in log.datasets():
+        if dataset != "merged_leads" or not engine.declared_columns(table):
+            continue
         fields = log.known(table)
         loser, winner = (f"m.{quote(fields[name][0])}" for name in ("loserId", "winnerId"))
         found = (

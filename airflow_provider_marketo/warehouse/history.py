@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.warehouse import column_types as types
-from airflow_provider_marketo.warehouse.engine import names, quote
+from airflow_provider_marketo.warehouse.engine import any_of, names, quote
+from airflow_provider_marketo.warehouse.log import as_iso
 from airflow_provider_marketo.warehouse.merge import DELTA
 from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, HISTORY, LOAD, VALID_FROM, VALID_TO
+from airflow_provider_marketo.warehouse.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow_provider_marketo.warehouse.engine import Engine
-    from airflow_provider_marketo.warehouse.shape import Shape
+    from airflow_provider_marketo.warehouse.log import Log
 
 _TYPES = {LOAD: types.TEXT, VALID_FROM: types.TIMESTAMP, VALID_TO: types.TIMESTAMP}
 
@@ -64,16 +66,23 @@ class History:
         """
         Refuse rows that are older than those of the table: the versions in between are unknown.
 
-        :param newest: ``as_of`` of the newest load of the table; None before the first load.
-        :raises MarketoInvalidRequestError: the table holds newer rows.
+        :param newest: ``as_of`` of the newest load of the table; None before the first load. There may be versions even
+            then: a person may have dropped only the table.
+        :raises MarketoInvalidRequestError: the table or its versions hold newer rows.
         """
+        holder = self._shape.table if newest is not None else self._name
+        newest = newest or self._newest()
         if newest is not None and self._as_of < newest:
             raise MarketoInvalidRequestError(
-                f"the rows are of {self._as_of}, and {self._shape.table} holds rows of {newest}: a history"
+                f"the rows are of {self._as_of}, and {holder} holds rows of {newest}: a history"
                 " must be loaded in the order in which its rows were read",
                 parameter="history",
                 remedy="Load older manifests first, or load this one with history=False.",
             )
+
+    def _newest(self) -> str | None:
+        found = self._engine.query(f"SELECT MAX(COALESCE({quote(VALID_TO)}, {quote(VALID_FROM)})) FROM {self._table}")
+        return as_iso(found[0][0]) if found and found[0][0] is not None else None
 
     def close_changed(self) -> None:
         """Close the versions that the load replaces, before it changes the table."""
@@ -81,6 +90,16 @@ class History:
         self._engine.execute(
             f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = {when} FROM {quote(DELTA)} AS d"
             f" WHERE {on} AND h.{quote(VALID_TO)} IS NULL AND d._is_newer = 1 AND d._is_changed = 1"
+        )
+
+    def close_others(self) -> None:
+        """Close the versions that differ from the rows of the table, which a load has created again."""
+        kinds = self._shape.types
+        differ = [self._engine.differs(f"h.{quote(name)}", f"t.{quote(name)}", kinds[name]) for name in kinds]
+        self._engine.execute(
+            f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = {self._engine.timestamp(self._as_of)}"
+            f" FROM {self._engine.table(self._shape.table)} AS t WHERE {self._on('h', 't')}"
+            f" AND h.{quote(VALID_TO)} IS NULL AND t.{quote(DELETED_AT)} IS NULL AND ({any_of(differ)})"
         )
 
     def follow(self) -> None:
@@ -97,6 +116,30 @@ class History:
 
     def _on(self, one: str, other: str) -> str:
         return _same_key(self._shape.key, one, other)
+
+
+def restore_versions(engine: Engine, log: Log, table: str, as_of: str) -> None:
+    """
+    Create the table of versions for a table that has none: one version for each live row.
+
+    :param engine: the database.
+    :param log: the log, which knows the columns of the table.
+    :param table: name of the table with the rows.
+    :param as_of: how new the rows are.
+    """
+    known, found = log.known(table), engine.columns(table)
+    columns = {source: column for source, (column, _, _) in known.items() if found.get(column)}
+    key = tuple(column for column, _, is_key in known.values() if is_key)
+    kinds = {column: kind for column in columns.values() if (kind := found[column])}
+    shape = Shape(table, columns, kinds, key, None, created=False)
+
+    def define() -> None:
+        History(engine, shape, as_of)
+
+    engine.begin_with(define)
+    engine.lock(table)
+    History(engine, shape, as_of).follow()
+    engine.commit()
 
 
 def close_deleted(engine: Engine, table: str, key: Sequence[str]) -> None:

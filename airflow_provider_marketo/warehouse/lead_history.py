@@ -72,7 +72,7 @@ class LeadHistory:
         holds = {dataset: table for table, dataset in self._log.datasets()}
         found = {}
         for dataset, needed in _NEEDED.items():
-            if dataset not in holds:
+            if dataset not in holds or not self._engine.declared_columns(holds[dataset]):
                 continue
             known = {source: column for source, (column, _, _) in self._log.known(holds[dataset]).items()}
             if set(needed) <= set(known):

@@ -22,7 +22,7 @@ from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.belonging import Belongings
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.fivetran_layout import fields_of_models
-from airflow_provider_marketo.warehouse.history import History, close_deleted, history_table
+from airflow_provider_marketo.warehouse.history import History, close_deleted, history_table, restore_versions
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
 from airflow_provider_marketo.warehouse.names import ERASED, OVERFLOW, table_name
@@ -153,7 +153,22 @@ class DatasetLoad:
 
         :raises MarketoError: nothing was changed; the text says why.
         """
-        return repeated(self._engine, self._once, f"the load into {self._engine.table(self.table)}")
+        what = f"the load into {self._engine.table(self.table)}"
+        loaded = repeated(self._engine, self._once, what)
+        if loaded.repeated and not self._options.dry_run:
+            repeated(self._engine, self._restore_versions, what)
+        return loaded
+
+    def _restore_versions(self) -> None:
+        """Create the versions if this load has run before and the table has none."""
+        name = history_table(self.table)
+        if self._keeps_history and not self._engine.declared_columns(name):
+            log.warning("%s does not exist: it is created, with a version for each live row", name)
+            restore_versions(self._engine, self._log, self.table, self._as_of)
+
+    @property
+    def _keeps_history(self) -> bool:
+        return self._options.history and self._removes_from is None
 
     def _once(self) -> Loaded:
         engine, started = self._engine, datetime.now(timezone.utc)
@@ -186,7 +201,7 @@ class DatasetLoad:
             engine.begin()
         if not is_apart:
             self._log.create()
-        if self._log.has(self.load_id):
+        if self._is_done():
             return None
         rows.overflow = self._overflow()
         self._types = rows.columns
@@ -247,7 +262,11 @@ class DatasetLoad:
         """Wait for other loads of the tables; return whether one of them was this load."""
         for table in sorted({self.table, *filter(None, [self._removes_from]), *self._belongings.tables()}):
             self._engine.lock(table)
-        return self._log.has(self.load_id)
+        return self._is_done()
+
+    def _is_done(self) -> bool:
+        """Whether the log has this load. If a person has dropped the table since, its rows are gone."""
+        return self._log.has(self.load_id) and bool(self._engine.declared_columns(self.table))
 
     def _define(self) -> _Tables:
         """Create and extend tables: all that a load does before it changes rows."""
@@ -257,9 +276,7 @@ class DatasetLoad:
         staged = {shape.columns[source]: (name, self._types[source]) for source, name in self._staged.items()}
         merge = Merge(engine, shape, staged, as_of=self._as_of, load_id=self.load_id, now=now)
         merge.define()
-        history = None
-        if self._options.history and self._removes_from is None:
-            history = History(engine, shape, self._as_of)
+        history = History(engine, shape, self._as_of) if self._keeps_history else None
         return _Tables(merge, history, self._removal_target())
 
     def _release_views(self) -> bool:
@@ -281,8 +298,10 @@ class DatasetLoad:
 
     def _merge(self, tables: _Tables, counts: Counts) -> None:
         merge, history, shape = tables.merge, tables.history, tables.merge.shape
+        newest = None
         if history is not None:
-            history.refuse_older(self._log.newest(self.table))
+            newest = self._log.newest(self.table)
+            history.refuse_older(newest)
         found = merge.fill(appended=self._appended) if shape.created else merge.compare()
         counts.inserted, counts.updated = found["inserted"], found["updated"]
         counts.unchanged = found["unchanged"]
@@ -304,6 +323,8 @@ class DatasetLoad:
         if self._engine.declared_columns(ERASED):
             erasure.erase(self._engine, self._log, {shape.table})
         if history is not None:
+            if newest is None:
+                history.close_others()
             history.follow()
         merge.drop_temporary()
 
@@ -381,7 +402,7 @@ class DatasetLoad:
 def _removal_target(engine: Engine, log_: Log, table: str, dataset: str, key: dict[str, str]) -> Shape:
     """Return the table from which rows are removed; create it if it does not exist yet."""
     known = log_.known(table)
-    if not known:
+    if not known or not engine.declared_columns(table):
         return TableShaper(engine, log_, table, dataset).shape(key, list(key))
     found = engine.columns(table)
     columns = {source: column for source, (column, _, is_key) in known.items() if is_key}

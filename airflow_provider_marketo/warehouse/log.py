@@ -18,7 +18,7 @@ from airflow_provider_marketo.warehouse.names import COLUMNS, LOADS, LOCKS
 from airflow_provider_marketo.warehouse.transactions import repeated
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from datetime import datetime
 
     from airflow_provider_marketo.warehouse.engine import Engine
@@ -182,6 +182,18 @@ class Log:
         """Whether a load is done."""
         return bool(self._engine.query(f"SELECT 1 FROM {self._loads} WHERE load_id = {literal(load_id)}"))
 
+    def forget_dropped(self, table: str, columns: Iterable[str]) -> None:
+        """
+        Forget the loads of a table that a person has dropped, so that they can run again.
+
+        :param table: name of the table.
+        :param columns: fields whose columns it will not have again.
+        """
+        engine, here = self._engine, f"table_name = {literal(table)}"
+        engine.execute(f"DELETE FROM {self._loads} WHERE {here} AND mode <> '{SKIPPED}'")
+        if gone := engine.values(*sorted(columns)):
+            engine.execute(f"DELETE FROM {self._columns} WHERE {here} AND source IN ({gone})")
+
     def write(self, entry: LogEntry, counts: Counts, started: datetime, finished: datetime) -> None:
         """Add a load."""
         engine = self._engine
@@ -215,14 +227,14 @@ class Log:
             f"SELECT as_of, scope FROM {self._loads} WHERE table_name = {literal(table)} AND mode = 'snapshot'"
             f" AND as_of > {self._engine.timestamp(as_of)} ORDER BY as_of DESC"
         )
-        return [(_iso(when), json.loads(scope) if scope else {}) for when, scope in found]
+        return [(as_iso(when), json.loads(scope) if scope else {}) for when, scope in found]
 
     def newest(self, table: str) -> str | None:
         """Return ``as_of`` of the newest load of a table; None before the first load."""
         found = self._engine.query(
             f"SELECT MAX(as_of) FROM {self._loads} WHERE table_name = {literal(table)} AND mode <> '{SKIPPED}'"
         )
-        return _iso(found[0][0]) if found and found[0][0] is not None else None
+        return as_iso(found[0][0]) if found and found[0][0] is not None else None
 
     def known(self, table: str) -> dict[str, tuple[str, str, bool]]:
         """Return the fields of a table: column, dataset, and whether it is a part of the key."""
@@ -267,6 +279,7 @@ class Log:
         return tables
 
 
-def _iso(value: Any) -> str:
+def as_iso(value: Any) -> str:
+    """Return a time that a database has returned in ISO 8601."""
     moment = parse_date(value) if isinstance(value, str) else value
     return iso(moment)

@@ -139,9 +139,11 @@ class TableShaper:
         :raises MarketoInvalidRequestError: the table holds something else, or cannot take the columns.
         """
         known = self._log.known(self._table)
+        self._found = self._engine.columns(self._table)
+        if known and not self._found:
+            known = self._forget_dropped(known, fields, key)
         if SOURCE in known:  # rows without a source were extracted
             fields = {SOURCE: types.TEXT, **fields}
-        self._found = self._engine.columns(self._table)
         self._refuse_others(known, key)
         columns = column_names(fields, {source: column for source, (column, _, _) in known.items()})
         refuse_too_many(self._engine, self._table, len({*self._found, *columns.values(), *SYSTEM_COLUMNS}))
@@ -170,6 +172,19 @@ class TableShaper:
             # Where other loads see a table before it is filled, it may have rows when this load begins.
             created=not self._found and not self._engine.definitions_commit,
         )
+
+    def _forget_dropped(
+        self, known: Mapping[str, tuple[str, str, bool]], fields: Mapping[str, str], key: Sequence[str]
+    ) -> dict[str, tuple[str, str, bool]]:
+        """Forget the table that a person has dropped; return the columns that it will have again."""
+        kept = {
+            source: (column, dataset, is_key)
+            for source, (column, dataset, is_key) in known.items()
+            if source in fields and dataset == self._dataset and is_key == (source in key)
+        }
+        log.warning("%s does not exist any more: it is created again, and its loads can run again", self._table)
+        self._log.forget_dropped(self._table, known.keys() - kept.keys())
+        return kept
 
     def _widened(self, source: str, column: str, wants: str, key: Sequence[str]) -> tuple[str, str]:
         """Widen a column that is too narrow; return the column of the field, and its type."""

@@ -184,7 +184,7 @@ class Warehouse(Engine):
         """
         super().create_table(table, columns, key)
         if table == VIEWS or not table.startswith("_marketo"):
-            self.execute(f"CREATE TABLE {self._lock_of(table)} AS SELECT 0 AS loads")
+            self.execute(f"CREATE TABLE IF NOT EXISTS {self._lock_of(table)} AS SELECT 0 AS loads")
 
     def lock(self, table: str) -> None:
         self.execute(f"UPDATE {self._lock_of(table)} SET loads = loads + 1 WHERE TRUE")
