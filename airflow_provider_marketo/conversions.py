@@ -127,8 +127,8 @@ def refuse_empty(parameter: str, found: Any, *, member: str = "") -> None:
         raise MarketoInvalidRequestError(
             f"{parameter}{f'[{member!r}]' if member else ''} is empty, and an empty list names nothing",
             parameter=parameter,
-            remedy="Skip the task upstream when there is nothing to name. If the argument is optional, leave it out to"
-            " mean everything.",
+            remedy="Skip the task, for example with @task.short_circuit, when there is nothing to name. If the argument"
+            " is optional, leave it out to mean everything.",
         )
 
 

@@ -27,8 +27,8 @@ log = printable_logger(__name__)
 _AT_MOST_ONCE = ("once", "reconcile")
 
 _RESENT = (
-    "sent again, because an answer was lost: what the result skips as existing, or as not found, may be the work of the"
-    " first sending"
+    "sent again, because an answer was lost. The first request may have created what the result skips as existing, and"
+    " removed what it skips as not found"
 )
 
 Page = tuple[list[Any], list[str]]

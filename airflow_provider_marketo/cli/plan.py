@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_marketo.hooks.export_account import Size
 
-_NO_SIZE = "No size of such a file is known: add --sample to export one window and measure it."
+_NO_SIZE = "The size of these files is not known: add --sample to export one window and measure it."
 
 
 @action_cli(check_db=False)

@@ -53,7 +53,7 @@ def resync_table(args: Namespace) -> None:
         source = resync(args.sql_conn_id, args.schema, args.table)
     except MarketoError as error:
         raise SystemExit(f"airflow marketo resync: {error}") from None
-    print(f"The next run reads {args.table} from the beginning, with all of its source {source}")
+    print(f"The next run reads all tables of the source {source} from the beginning; {args.table} is one of them")
 
 
 @action_cli(check_db=False)

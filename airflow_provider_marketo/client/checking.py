@@ -98,7 +98,7 @@ def _check_names(schema: Schema, value: Mapping[str, Any], where: str) -> None:
     for group in (*schema.one_of, *schema.exclusive):
         given = [name for name in group if name in value]
         if len(given) > 1:
-            raise FaultError(inside(where, given[1]), f"excludes {given[0]}: give one of them")
+            raise FaultError(inside(where, given[1]), f"cannot be used with {given[0]}: give one of them")
         if not given and group in schema.one_of:
             others = " or ".join(group[1:])
             raise FaultError(inside(where, group[0]), f"is missing, and so is its alternative: {others}")

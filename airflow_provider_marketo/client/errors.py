@@ -146,7 +146,7 @@ class MarketoQuotaExhaustedError(MarketoError):
     :param quota: ``calls`` or ``export``.
     """
 
-    default_remedy = "Wait for the reset at midnight US Central time, or have the allowance raised by Adobe."
+    default_remedy = "Wait for the reset at midnight US Central time, or ask Adobe to raise the allowance."
 
     def __init__(self, message: str, *, until: datetime | None = None, quota: str = "calls", **facts: Any) -> None:
         super().__init__(message, **facts)

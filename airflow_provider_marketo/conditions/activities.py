@@ -67,7 +67,7 @@ class ActivityCondition(Condition):
                 "activity_types is empty", parameter="activity_types", remedy="Give at least one activity type."
             )
         if self.lead_ids and self.list_id is not None:
-            raise MarketoInvalidRequestError("lead_ids and list_id exclude each other", parameter="list_id")
+            raise MarketoInvalidRequestError("lead_ids and list_id cannot be used together", parameter="list_id")
         if self.count < 1:
             raise MarketoInvalidRequestError(f"count={self.count} is less than 1", parameter="count")
 

@@ -97,7 +97,7 @@ class JobPoller(ConditionPoller[JobCondition]):
                 answers[condition] = MarketoExportFailedError(
                     f"export {job.export_id} is {job.status}: {job.error or 'Marketo gave no reason'}",
                     operation=jobs.export.operation("get_jobs"),
-                    remedy="Marketo will not continue it. Run the task that created it again.",
+                    remedy="Marketo will not continue it. Clear the task that created it.",
                 )
         return answers
 

@@ -107,7 +107,7 @@ def check_pools(setup: Setup) -> Iterator[Finding]:
         tasks = [task.name for task in setup.tasks if task.pool == pool]
         yield error(
             pool,
-            f"the pool does not exist, and it has {listed(tasks, 'task')}, which will wait for ever",
+            f"the pool does not exist, so {listed(tasks, 'task')} will wait for ever",
             f"Correct pool= in the DAG, or create the pool. {_SETUP}",
         )
 
@@ -117,7 +117,7 @@ def _pool_finding(settings: ConnectionSettings, pool: tuple[int, bool] | None) -
     if pool is None:
         return error(
             settings.conn_id,
-            "the pool in its extra pool does not exist: tasks that name it wait for ever",
+            "its pool does not exist: tasks that name this pool wait for ever",
             _SETUP,
         )
     slots, include_deferred = pool
@@ -144,7 +144,7 @@ def _tasks_outside(setup: Setup, settings: ConnectionSettings, exists: bool) -> 
         yield warning(
             settings.conn_id,
             f"{listed(outside, 'task')} not in the pool {pool}: nothing limits how many run at once",
-            f"Give each pool={settings.pool!r}, or switch [marketo] enforce_pool on." if exists else _SETUP,
+            f"Give each task pool={settings.pool!r}, or switch [marketo] enforce_pool on." if exists else _SETUP,
         )
     else:
         yield ok(settings.conn_id, "every Marketo task of its DAGs is in its pool")

@@ -134,8 +134,8 @@ class JournalSettings:
             return wanted
         if len(self.munchkin_ids) != 1:
             raise MarketoInvalidRequestError(
-                f"the host of the Marketo connection, {instance}, does not contain the Munchkin ID, by which the task"
-                " would know the events of this instance",
+                f"the host of the Marketo connection, {instance}, does not contain the Munchkin ID, so the task"
+                " cannot tell which events belong to this instance",
                 parameter="adobe_conn_id",
                 remedy=f"Give connection {self.conn_id} the extra munchkin_ids with this one Munchkin ID.",
             )

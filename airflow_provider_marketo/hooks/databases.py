@@ -27,7 +27,7 @@ _SHORTEST = 3
 class MarketoDatabaseError(MarketoError):
     """A database refused a statement, or cannot be reached."""
 
-    default_remedy = "Try the statement with the connection's hook, outside of Marketo. The next try runs it again."
+    default_remedy = "Run the statement with the connection's hook, outside of this task. The next try runs it again."
 
 
 def without_values(error: BaseException, hidden: Iterable[Any] = ()) -> str:

@@ -261,7 +261,8 @@ class DailyBudget(_Account):
         for owner, name in ((task, "execution_timeout"), (dag, "dagrun_timeout")):
             limit = getattr(owner, name, None)
             if limit is not None and limit < needed:
-                yield f"{name}={duration(limit)} is shorter and may end it before: remove it, or raise daily_export_mb"
+                said = f"{name}={duration(limit)}"
+                yield f"{said} is shorter and may end the task first: remove it, or raise daily_export_mb"
 
     def _admitted(self, account: ExportAccount, one: Slice, now: datetime) -> ExportAccount:
         key, dag_id = self._key(one), self._ti.dag_id

@@ -47,7 +47,9 @@ def redis_client(settings: ConnectionSettings) -> Redis:
     except TypeError:  # the error's text has the name of the extra, and its frames have the value
         pass
     raise _refused(
-        settings, "an extra that begins with ssl is not one of Redis clients", "Use the ssl arguments of redis.Redis."
+        settings,
+        "an extra that begins with ssl is not an argument of redis.Redis",
+        "Use its arguments that begin with ssl.",
     )
 
 

@@ -275,7 +275,7 @@ def _check_lookup(request: ImportRequest, rows: Rows) -> None:
     raise MarketoInvalidRequestError(
         f"the input has no {LEAD_ID}, by which Marketo tells leads apart",
         parameter="columns",
-        remedy=f"Map a column to it with columns=, or have leads looked up: lookup_field={like_a_field!r}.",
+        remedy=f"Map a column to it with columns=, or look leads up by a field: lookup_field={like_a_field!r}.",
     )
 
 

@@ -94,7 +94,7 @@ def place_of(rows: Rows, column: str, name: str) -> int:
         f"the input has no column {with_nearest(column, rows.columns)}, by which leads are looked up",
         parameter="lookup_field" if column == name else "columns",
         remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {name} with columns="
-        + (", or have leads looked up: lookup_field='email'." if name == LEAD_ID else "."),
+        + (", or look leads up by a field: lookup_field='email'." if name == LEAD_ID else "."),
     )
 
 
@@ -156,7 +156,7 @@ class _Leads:
     def _obstacle(self, value: Any) -> str | None:
         """Return why Marketo cannot be asked for a value; None if it can."""
         if self._field == _ID and (isinstance(value, bool) or not plain(value).isdecimal()):
-            return "is not that of a lead, which is a whole number"
+            return "is not a whole number, so it is not a lead's id"
         text = str(value)
         if "," in text:
             return "has a comma, which Marketo reads as two values"

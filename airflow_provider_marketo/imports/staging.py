@@ -45,7 +45,7 @@ LAST = "last"
 
 _NEEDED = "Marketo takes no record without it"
 _NEEDED_AS_KEY = "Marketo tells records apart by it"
-_NEEDED_BY_ONCE = "once_by tells by it what was sent before"
+_NEEDED_BY_ONCE = "once_by needs it to recognize what was sent before"
 
 
 @dataclass(frozen=True)

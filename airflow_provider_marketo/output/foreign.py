@@ -124,7 +124,7 @@ def unreachable(
     :param otherwise: another remedy: a sentence that begins with a space.
     """
     return MarketoInvalidRequestError(
-        f"{parameter}={url}, as host {host()} sees it, lacks what was written to it on {began}",
+        f"host {host()} does not see what was written to {parameter}={url} on {began}",
         parameter=parameter,
         remedy=f"{parameter} must be reachable by every worker: use an object store or a shared disk.{otherwise}",
     )

@@ -8,12 +8,10 @@ from airflow_provider_marketo.client.errors import MarketoDataError, MarketoErro
 class MarketoWarehouseError(MarketoError):
     """The database refused a load, or another load was in the way; nothing of the table was changed."""
 
-    default_remedy = (
-        "Nothing of this table was changed. Run the task again; a load that is repeated changes nothing twice."
-    )
+    default_remedy = "This table was not changed. Run the task again; a load that is repeated changes nothing twice."
 
 
 class MarketoLoadError(MarketoDataError):
     """Files are not those that the manifest lists; nothing was loaded."""
 
-    default_remedy = "Run the task that wrote the manifest again, and then this one."
+    default_remedy = "Clear the task that wrote the manifest, and then this one."

@@ -166,7 +166,7 @@ def _datasets(manifest: Manifest, table: str | None) -> list[ManifestDataset]:
         raise MarketoInvalidRequestError(
             "the manifest does not say what tables its rows form: an older version of this provider wrote it",
             parameter="manifest",
-            remedy="Run the task that wrote it again.",
+            remedy="Clear the task that wrote the manifest.",
         )
     if table is not None and len(manifest.datasets) > 1:
         names = ", ".join(dataset.name for dataset in manifest.datasets[:5])

@@ -48,7 +48,7 @@ def test_windows_of_another_length_have_other_sizes(airflow, known):
 
 
 def test_without_a_size_the_plan_says_how_to_measure_one(airflow):
-    assert "12 windows. No size of such a file is known: add --sample" in airflow("plan", *YEAR)
+    assert "12 windows. The size of these files is not known: add --sample" in airflow("plan", *YEAR)
 
 
 def test_one_window_is_sampled_and_nothing_is_fetched(airflow, connect):

@@ -86,12 +86,14 @@ def refusal(name: str, /, **parameters) -> MarketoInvalidRequestError:
             id="text too long",
         ),
         pytest.param("leads.delete", {}, "id", "input", id="neither of two"),
-        pytest.param("leads.delete", {"id": [1], "input": [{"id": 1}]}, "input", "excludes id", id="both of two"),
+        pytest.param(
+            "leads.delete", {"id": [1], "input": [{"id": 1}]}, "input", "cannot be used with id", id="both of two"
+        ),
         pytest.param(
             "bulk_export_leads.create_job",
             {"fields": ["id"], "filter": {"staticListId": 1, "createdAt": {}}},
             "filter.staticListId",
-            "excludes createdAt",
+            "cannot be used with createdAt",
             id="two filters",
         ),
         pytest.param(

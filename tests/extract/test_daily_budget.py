@@ -296,7 +296,7 @@ def test_waiting_for_days_does_not_count_towards_timeout_and_shorter_timeouts_ar
     (sentence,) = said
     assert sentence.startswith("About 0.17 MB in 3 windows are left: 2.8 days at daily_export_mb=0.06. ")
     for limit in ("execution_timeout=1 day", "dagrun_timeout=5 hours"):
-        assert f"{limit} is shorter and may end it before: remove it, or raise daily_export_mb." in sentence
+        assert f"{limit} is shorter and may end the task first: remove it, or raise daily_export_mb." in sentence
 
 
 def test_a_spent_day_fails_the_task_if_its_author_wants_that(world, tmp_path):

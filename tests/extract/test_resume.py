@@ -436,7 +436,7 @@ def test_a_disk_that_is_not_shared_is_one_error_before_anything_is_cancelled(mar
     jobs = instance.statuses()
     hosts(output)
     other = extract(output)
-    with pytest.raises(Exception, match=r"as host worker-2 sees it, lacks .* must be reachable by every worker"):
+    with pytest.raises(Exception, match=r"host worker-2 does not see .* must be reachable by every worker"):
         other._begin(task_context(store, try_number=1 if has_resumed else 2, max_tries=3), resumed=has_resumed)
     assert instance.statuses() == jobs
 

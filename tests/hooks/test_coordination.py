@@ -180,7 +180,7 @@ def test_a_database_of_redis_that_is_not_a_number_is_refused_by_name(monkeypatch
     ("extra", "words"),
     [
         ({"ssl_cert_reqs": "s3cret"}, "ssl_cert_reqs is not one of none, optional, required"),
-        ({"ssl_s3cret": "s3cret"}, "an extra that begins with ssl is not one of Redis clients"),
+        ({"ssl_s3cret": "s3cret"}, "an extra that begins with ssl is not an argument of redis.Redis"),
         ({"db": "s3cret"}, "the database is not a number"),
     ],
 )

@@ -281,7 +281,7 @@ def test_an_import_that_is_tried_again_on_a_disk_that_is_not_shared_sends_nothin
     staging.rename(tmp_path / "of worker-1")
     if has_sent:
         batches = len(jobs(instance))
-        with pytest.raises(AirflowFailException, match=r"staging=.*as host worker-2 sees it, lacks .* by every worker"):
+        with pytest.raises(AirflowFailException, match=r"host worker-2 does not see .*staging=.* by every worker"):
             run_task(task, task_context(kept, try_number=2, max_tries=3))
         assert len(jobs(instance)) == batches
     else:
@@ -313,7 +313,7 @@ def test_a_deferred_import_that_resumes_on_a_disk_that_is_not_shared_sends_nothi
             task_id="a_task", **LEADS, source=source(), deferrable=True, poll_interval=0.05, **places
         )
 
-    with pytest.raises(AirflowFailException, match=r"staging=.*as host worker-2 sees it, lacks .* by every worker"):
+    with pytest.raises(AirflowFailException, match=r"host worker-2 does not see .*staging=.* by every worker"):
         run_task(task, task_context(store(), max_tries=3), on_deferral=moves)
     batches = [job.batch_id for job in jobs(instance)]
     assert len(batches) == len(set(batches)) > 0

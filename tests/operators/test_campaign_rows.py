@@ -106,7 +106,7 @@ def test_one_unknown_lead_does_not_keep_the_others_of_its_call_from_being_sent(m
     rejects = {
         line["_marketo_row"]: (line["_marketo_code"], line["_marketo_message"]) for line in table(result["rejects"])
     }
-    whole_number = ("invalid_value", "id is not that of a lead, which is a whole number")
+    whole_number = ("invalid_value", "id is not a whole number, so it is not a lead's id")
     assert rejects == {
         6: ("1004", "no lead has this id"),
         **dict.fromkeys((7, 8, 9, 10), whole_number),
@@ -224,7 +224,7 @@ def test_a_row_without_a_value_of_once_by_is_rejected(marketo, tmp_path):
     result = task.run()
     assert [leads for leads, _ in task.sent] == [[1003]]
     assert {line["_marketo_message"] for line in table(result["rejects"])} == {
-        "order is empty, and once_by tells by it what was sent before"
+        "order is empty, and once_by needs it to recognize what was sent before"
     }
 
 

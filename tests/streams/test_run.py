@@ -479,7 +479,7 @@ def test_a_stream_on_a_disk_that_is_not_shared_stops_before_it_publishes_elsewhe
         return
     own = followed.output.with_name("of worker-1")
     followed.output.rename(own)
-    with pytest.raises(AirflowFailException, match=r"as host worker-2 sees it, lacks .* reachable by every worker"):
+    with pytest.raises(AirflowFailException, match=r"host worker-2 does not see .* reachable by every worker"):
         followed.hour(1, **JSONL)
     assert not [path for path in followed.output.rglob("*") if path.is_file()], "it has published nothing here"
 

@@ -147,4 +147,4 @@ def _check_filters(export: ExportObject, date_filter: str | None, filters: Mappi
             f"Give filters={{'{export.needs[-1]}': [...]}}.",
         )
     if {"primaryAttributeValueIds", "primaryAttributeValues"} <= set(filters):
-        refuse("primaryAttributeValueIds and primaryAttributeValues exclude each other", "Give one of them.")
+        refuse("primaryAttributeValueIds and primaryAttributeValues cannot be used together", "Give one of them.")

@@ -142,7 +142,7 @@ function connection(facts, now) {
       parts.push(el("div", {}, "Starts again ", local(facts.resets_at)));
     }
     for (const [name, until] of Object.entries(facts.latches)) {
-      parts.push(el("div", { class: "problem" }, `The day's quota of ${name} is spent. Asked again `, local(until)));
+      parts.push(el("div", { class: "problem" }, `The day's quota of ${name} is spent. Tasks ask again at `, local(until)));
     }
   } else {
     parts.push(el("div", { class: "muted" }, "No task has measured this connection yet."));
@@ -251,7 +251,7 @@ function start(host) {
       const reply = await fetch(new URL("facts", HERE), { credentials: "same-origin" });
       if (ended) return;
       if (reply.status === 401) return say(page, "Your session has ended. Log in again, and reload this page.");
-      if (reply.status === 403) return say(page, "You may not see this page. Ask an administrator for the permission to read plugins.");
+      if (reply.status === 403) return say(page, "You are not allowed to see this page. Ask an administrator for the permission to read plugins.");
       if (!reply.ok) return say(page, `Airflow answers with an error (HTTP ${reply.status}). The API server's log says more.`);
       draw(page, await reply.json());
     } catch (error) {

@@ -62,7 +62,7 @@ class Warehouse(ConnectionEngine):
         super().__init__(hook, schema or "main")
         if hook.get_database() in ("", ":memory:"):
             raise MarketoInvalidRequestError(
-                "the connection names no file, so the database and all its tables would end with the task",
+                "the connection names no file, so the database and its tables would be gone when the task ends",
                 parameter="sql_conn_id",
                 remedy="Set the connection's host to the path of a file.",
             )
@@ -156,7 +156,8 @@ def _opened(hook: Any) -> Any:
             if time.monotonic() > deadline:
                 raise MarketoWarehouseError(
                     f"sql_conn_id: the database cannot be reached: {holder} has the file open",
-                    remedy="Give all loads into this file one pool with one slot; if it is no load, end that process.",
+                    remedy="Give all loads into this file one pool with one slot. If that process is not a load, end"
+                    " it.",
                 ) from error
             if holder != known:
                 log.warning("Waiting up to %s for %s, which has the file open", duration(_PATIENCE), holder)

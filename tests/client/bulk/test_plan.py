@@ -116,7 +116,7 @@ def test_a_list_takes_the_place_of_dates():
         ("leads", {"staticListId": 1, "smartListId": 2}, "one filter"),
         ("program_members", {}, r"exactly one of programId and programIds.*Give filters=\{'programIds'"),
         ("program_members", {"programId": 1, "programIds": [2]}, "exactly one"),
-        ("activities", {"primaryAttributeValueIds": [1], "primaryAttributeValues": ["a"]}, "exclude each other"),
+        ("activities", {"primaryAttributeValueIds": [1], "primaryAttributeValues": ["a"]}, "cannot be used together"),
     ],
 )
 def test_filters_that_marketo_would_refuse_are_refused_before_a_call(object_type, filters, message):
