@@ -44,7 +44,7 @@ def erase_leads_and_files(
     :param schema: schema of the tables.
     :param leads: ids of the leads.
     :param output_path: folder of the extracts, such as that of the task group; None leaves files alone.
-    :raises MarketoWarehouseError: the database refused the erasure; nothing was changed.
+    :raises MarketoWarehouseError: the database refused the erasure, which can be repeated.
     """
     tables = erase_leads(sql_conn_id, schema, leads)
     files, left = remove_all_loaded_files(output_path, sql_conn_id, schema) if output_path else ([], [])
@@ -53,29 +53,40 @@ def erase_leads_and_files(
 
 def erase_leads(sql_conn_id: str, schema: str | None, leads: Iterable[int]) -> dict[str, int]:
     """
-    Erase leads from every table that has rows about them, in one transaction: only ids and the mark remain.
+    Erase leads from every table that has rows about them: only ids and the mark remain.
 
-    Later loads bring no data of these leads back.
+    Later loads, and loads at the same time, bring no data of these leads back. All tables that exist in the beginning
+    are changed in one transaction.
 
     :param sql_conn_id: connection of the database.
     :param schema: schema of the tables.
     :param leads: ids of the leads.
     :return: how many rows were emptied, by table.
-    :raises MarketoWarehouseError: the database refused the erasure; nothing was changed.
+    :raises MarketoWarehouseError: the database refused the erasure, which can be repeated.
     """
     with closing(connect(sql_conn_id, schema)) as engine:
         log, erased = Log(engine), list(leads)
 
-        def transaction() -> dict[str, int]:
+        def transaction() -> tuple[set[str], dict[str, int]]:
             engine.begin_with(lambda: _define(engine, log))
-            for table in log.tables_of_leads():
+            tables = log.tables_of_leads()
+            for table in tables:
                 engine.lock(table)
             erasure.note_erased(engine, erased, iso(datetime.now(timezone.utc)))
             emptied = erasure.erase(engine, log)
             engine.commit()
-            return emptied
+            return set(tables), emptied
 
-        return repeated(engine, transaction, "the erasure")
+        def again() -> tuple[set[str], dict[str, int]]:
+            # First loads that have been committed meanwhile may not have seen the list of erased leads.
+            missed = set(log.tables_of_leads()) - done
+            return missed, erasure.erase_in(engine, log, missed) if missed else {}
+
+        done, emptied = repeated(engine, transaction, "the erasure")
+        while (more := repeated(engine, again, "the erasure"))[0]:
+            done |= more[0]
+            emptied = {table: emptied.get(table, 0) + more[1].get(table, 0) for table in {**emptied, **more[1]}}
+        return emptied
 
 
 def _define(engine: Engine, log: Log) -> None:

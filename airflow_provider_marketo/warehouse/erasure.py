@@ -23,7 +23,7 @@ from airflow_provider_marketo.warehouse.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from airflow_provider_marketo.warehouse.engine import Engine
     from airflow_provider_marketo.warehouse.log import Log
@@ -97,6 +97,23 @@ def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict
             others = [column for column in found if column not in (*key, *leads, *_KEPT)]
             if found and others and (count := _empty(engine, name, leads, others, marks=DELETED_AT in found)):
                 emptied[name] = count
+    return emptied
+
+
+def erase_in(engine: Engine, log: Log, tables: Collection[str]) -> dict[str, int]:
+    """
+    Empty the rows of erased leads in some tables, in one transaction.
+
+    :param engine: the database.
+    :param log: the log, which knows which tables have rows about leads.
+    :param tables: names of the tables.
+    :return: how many rows were emptied, by table.
+    """
+    engine.begin()
+    for table in sorted(tables):
+        engine.lock(table)
+    emptied = erase(engine, log, tables)
+    engine.commit()
     return emptied
 
 

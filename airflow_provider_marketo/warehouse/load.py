@@ -27,7 +27,7 @@ from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
 from airflow_provider_marketo.warehouse.names import ERASED, OVERFLOW, table_name
 from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
-from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many
+from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many, removal_target
 from airflow_provider_marketo.warehouse.transactions import repeated
 from airflow_provider_marketo.warehouse.view_pass import release_views
 
@@ -84,6 +84,7 @@ class Loaded:
     :param load_id: id of the load.
     :param counts: what became of the rows.
     :param repeated: whether the load had run before, so this run changed nothing.
+    :param created: whether the load has made the table.
     :param statements: statements that were sent to the database.
     :param until: the time up to which this load brings the table, ISO 8601.
     """
@@ -92,6 +93,7 @@ class Loaded:
     load_id: str
     counts: Counts = field(default_factory=Counts)
     repeated: bool = False
+    created: bool = False
     statements: list[str] = field(default_factory=list)
     until: str = ""
 
@@ -144,6 +146,7 @@ class DatasetLoad:
         refuse_too_many(engine, self.table, min(len(self._fields), options.max_columns or len(self._fields)))
         self._staged: dict[str, str] = {}
         self._appended = False
+        self._erased_in: set[str] = set()
         self._as_of = dataset.as_of or manifest.as_of or manifest.end or _now()
         self.load_id = _load_id(engine, self.table, self._mode, manifest, dataset)
 
@@ -157,7 +160,25 @@ class DatasetLoad:
         loaded = repeated(self._engine, self._once, what)
         if loaded.repeated and not self._options.dry_run:
             repeated(self._engine, self._restore_versions, what)
+        if not self._options.dry_run and (loaded.created or loaded.repeated or self._erased_in):
+            repeated(self._engine, lambda: self._erase_missed(loaded), what)
         return loaded
+
+    def _erase_missed(self, loaded: Loaded) -> None:
+        """
+        Look for rows of erased leads again, after the commit.
+
+        An erasure at the same time does not see a table before its first load is committed, and that load does not see
+        an erasure that is not committed. So each of them looks again after its commit: the later one sees the other.
+        """
+        if not self._engine.declared_columns(ERASED):
+            return
+        about_leads = set(self._log.tables_of_leads())
+        missed = about_leads - self._erased_in if self._erased_in else set()
+        if loaded.created or loaded.repeated:
+            missed |= about_leads & {self.table}
+        if missed:
+            erasure.erase_in(self._engine, self._log, missed)
 
     def _restore_versions(self) -> None:
         """Create the versions if this load has run before and the table has none."""
@@ -181,6 +202,7 @@ class DatasetLoad:
             engine.rollback()
             loaded.repeated = True
             return loaded
+        loaded.created = tables.merge.shape.created
         self._merge(tables, loaded.counts)
         loaded.counts.read = sum(file.rows for file in rows.files)
         loaded.counts.rejected = rows.nul_removed + rows.misfits
@@ -360,7 +382,7 @@ class DatasetLoad:
         if removal is None or self._removes_from is None:
             return None
         key = {name: self._types[source] for name, source in removal.key.items()}
-        target = _removal_target(engine, self._log, self._removes_from, removal.dataset, key)
+        target = removal_target(engine, self._log, self._removes_from, removal.dataset, key)
         define_removed(engine, {target.columns[name]: target.types[target.columns[name]] for name in key})
         if self._erases:
             erasure.create_erased(engine)
@@ -381,6 +403,7 @@ class DatasetLoad:
         )
         if self._erases:
             erasure.note_marked(engine, target.table, target.key[0], now)
+            self._erased_in = set(self._log.tables_of_leads())
             erasure.erase(engine, self._log)
         return marked
 
@@ -397,24 +420,6 @@ class DatasetLoad:
             self._dataset.scope,
             self._options.task,
         )
-
-
-def _removal_target(engine: Engine, log_: Log, table: str, dataset: str, key: dict[str, str]) -> Shape:
-    """Return the table from which rows are removed; create it if it does not exist yet."""
-    known = log_.known(table)
-    if not known or not engine.declared_columns(table):
-        return TableShaper(engine, log_, table, dataset).shape(key, list(key))
-    found = engine.columns(table)
-    columns = {source: column for source, (column, _, is_key) in known.items() if is_key}
-    if set(columns) != set(key):
-        raise MarketoInvalidRequestError(
-            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest names deleted rows"
-            f" by {', '.join(key)}",
-            parameter="table",
-            remedy=f"Give the table of {dataset}.",
-        )
-    kinds = {column: found[column] or key[source] for source, column in columns.items()}
-    return Shape(table, columns, kinds, tuple(columns.values()), None, created=False)
 
 
 def _mode(dataset: ManifestDataset, wanted: str | None) -> str:

@@ -257,3 +257,21 @@ class TableShaper:
                 parameter="table",
                 remedy="Load into another table.",
             )
+
+
+def removal_target(engine: Engine, log: Log, table: str, dataset: str, key: dict[str, str]) -> Shape:
+    """Return the table from which rows are removed; create it if it does not exist yet."""
+    known = log.known(table)
+    if not known or not engine.declared_columns(table):
+        return TableShaper(engine, log, table, dataset).shape(key, list(key))
+    found = engine.columns(table)
+    columns = {source: column for source, (column, _, is_key) in known.items() if is_key}
+    if set(columns) != set(key):
+        raise MarketoInvalidRequestError(
+            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest names deleted rows"
+            f" by {', '.join(key)}",
+            parameter="table",
+            remedy=f"Give the table of {dataset}.",
+        )
+    kinds = {column: found[column] or key[source] for source, column in columns.items()}
+    return Shape(table, columns, kinds, tuple(columns.values()), None, created=False)

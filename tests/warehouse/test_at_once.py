@@ -9,7 +9,9 @@ from datetime import datetime, timezone
 import pytest
 
 from airflow_provider_marketo.client.errors import MarketoError
+from airflow_provider_marketo.output.manifest import Removal
 from airflow_provider_marketo.warehouse import transactions
+from airflow_provider_marketo.warehouse.erase import erase_leads
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from airflow_provider_marketo.warehouse.log import Log
 from airflow_provider_marketo.warehouse.names import LOADS
@@ -85,6 +87,73 @@ def test_neither_readers_nor_other_first_loads_wait_for_a_long_first_load(wareho
         released.set()
         long.join()
     assert warehouse.rows("leads", "name") == [("a",)]
+
+
+CHANGES = {
+    "name": "lead_changes",
+    "columns": {"marketoGUID": "string", "leadId": "integer", "newValue": "string"},
+    "key": ("marketoGUID",),
+}
+DELETIONS = {
+    "name": "deleted_leads",
+    "columns": {"marketoGUID": "string", "leadId": "integer", "activityDate": "datetime"},
+    "key": ("marketoGUID",),
+    "kind": "deletes",
+    "removal": Removal("leads", {"id": "leadId"}, "activityDate"),
+}
+
+
+def erase(warehouse, publish, how):
+    """Erase lead 1: by the operator's function, or by the load of its deletion."""
+    if how == "operator":
+        return lambda: erase_leads("wh", warehouse.schema, [1])
+    deletion = publish([("d", 1, DAY(5))], as_of=DAY(6), **DELETIONS)
+    return lambda: warehouse.load(deletion, on_delete="erase")
+
+
+HOW = pytest.mark.parametrize("how", ["operator", "load"])
+
+
+@HOW
+@pytest.mark.parametrize("make_warehouse", ["sqlite", *SEVERAL_WRITERS], indirect=True)
+def test_an_erasure_before_the_end_of_a_first_load_includes_its_table(warehouse, publish, monkeypatch, how):
+    warehouse.load(rows_of(publish, "leads", (1, "secret"), (2, "b")))
+    erasure = erase(warehouse, publish, how)
+    changes = publish([("a", 1, "secret"), ("b", 2, "b")], as_of=DAY(2), **CHANGES)
+    write, erasing = Log.write, threading.Thread(target=erasure)
+
+    def late(log, entry, *arguments):
+        write(log, entry, *arguments)
+        if entry.table == "lead_changes":
+            erasing.start()
+            erasing.join(0.5 if warehouse.kind == "sqlite" else 60)  # in SQLite the erasure waits for the load
+
+    monkeypatch.setattr(Log, "write", late)
+    warehouse.load(changes)
+    erasing.join()
+    assert warehouse.rows("lead_changes", "marketo_guid", "new_value") == [("a", None), ("b", "b")]
+    assert warehouse.rows("leads", "id", "name") == [(1, None), (2, "b")]
+
+
+@HOW
+@pytest.mark.parametrize("make_warehouse", SEVERAL_WRITERS, indirect=True)
+def test_a_first_load_before_the_end_of_an_erasure_is_included(warehouse, publish, monkeypatch, how):
+    warehouse.load(rows_of(publish, "leads", (1, "secret"), (2, "b")))
+    erasure = erase(warehouse, publish, how)
+    changes = publish([("a", 1, "secret"), ("b", 2, "b")], as_of=DAY(2), **CHANGES)
+    engine_class = type(warehouse.engine)
+    commit, loaded = engine_class.commit, []
+
+    def late(engine):
+        if not loaded:
+            loaded.append(True)
+            warehouse.load(changes)
+        commit(engine)
+
+    monkeypatch.setattr(engine_class, "commit", late)
+    erasure()
+    assert loaded
+    assert warehouse.rows("lead_changes", "marketo_guid", "new_value") == [("a", None), ("b", "b")]
 
 
 def made_meanwhile(warehouse, monkeypatch, table, make):
