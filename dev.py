@@ -42,7 +42,17 @@ TEST_WORKERS = str((os.cpu_count() or 1) + 1)
 
 PARTS = {
     "python": {"client", "contract", "interop", "output", "simulator", "warehouse"},
-    "rest": {"at_most_once", "conditions", "extract", "imports", "listings", "marketo_assets", "streams", "survive"},
+    "rest": {
+        "at_most_once",
+        "conditions",
+        "extract",
+        "faults",
+        "imports",
+        "listings",
+        "marketo_assets",
+        "streams",
+        "survive",
+    },
     "celery": {"celery"},
 }
 """

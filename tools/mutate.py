@@ -32,8 +32,8 @@ FLOOR = 0.9
 """The share of mutants that the tests of a module must kill."""
 
 TESTS: Mapping[str, Sequence[str]] = {
-    "at_most_once/campaigns": ("operators/test_campaigns.py", "operators/test_once.py"),
-    "at_most_once/ledger": ("at_most_once", "operators/test_once.py"),
+    "at_most_once/campaigns": ("operators/test_campaigns.py", "faults/test_once.py"),
+    "at_most_once/ledger": ("at_most_once", "faults/test_once.py"),
     "client/auth": ("client/test_auth.py", "client/test_client.py"),
     "client/bulk/fetch": ("client/bulk",),
     "client/bulk/plan": ("client/bulk",),
@@ -43,12 +43,12 @@ TESTS: Mapping[str, Sequence[str]] = {
     "client/tabular/csvfile": ("client/tabular",),
     "client/tabular/keys": ("client/tabular",),
     "client/transport": ("client/test_client.py", "client/test_answers.py", "client/bulk", "client/test_secrets.py"),
-    "extract/run": ("operators/test_bulk_extract.py", "operators/test_bulk_extract_weather.py", "extract"),
+    "extract/run": ("operators/test_bulk_extract.py", "faults/test_bulk_extract_weather.py", "extract"),
     "hooks/quota": ("hooks",),
     "hooks/settings": ("hooks",),
     "imports/matching": ("imports/test_matching.py", "operators/test_bulk_import.py"),
     "imports/sync": (
-        "operators/test_sync_refused.py",
+        "faults/test_sync_refused.py",
         "operators/test_sync.py",
         "operators/test_members.py",
         "operators/test_stop.py",

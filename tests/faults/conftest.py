@@ -1,0 +1,3 @@
+from tests.simulated import marketo
+
+__all__ = ["marketo"]
