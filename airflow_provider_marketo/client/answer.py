@@ -396,5 +396,5 @@ _STATUS: Mapping[int, tuple[type[errors.MarketoError], str]] = {
     403: (errors.MarketoPermissionError, "Marketo refuses this call"),
     404: (errors.MarketoNotFoundError, "Marketo has nothing at this address"),
     413: (errors.MarketoInvalidRequestError, "the request is larger than Marketo takes"),
-    414: (errors.MarketoInvalidRequestError, "the address is longer than Marketo takes"),
+    414: (errors.MarketoInvalidRequestError, "the URL is longer than Marketo takes"),
 }

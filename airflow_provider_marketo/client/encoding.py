@@ -108,7 +108,7 @@ def _path(template: str, given: Mapping[str, Any]) -> str:
     for name, value in given.items():
         part = text(value)
         if part in ("", ".", ".."):
-            raise FaultError(name, "cannot be part of an address")
+            raise FaultError(name, "cannot be part of a URL")
         template = template.replace(f"{{{name}}}", quote(part, safe=""))
     return template
 
@@ -155,13 +155,13 @@ def _address(path: str, query: Pairs) -> str:
 def _within_limits(request: PreparedRequest) -> PreparedRequest:
     address = len(_address(request.path, request.query))
     if address > URI_LIMIT:
-        fault = f"makes an address of {address} bytes, and Marketo takes at most 8 KB, with the host"
+        fault = f"leads to a URL of {address} bytes, and Marketo takes at most 8 KB, with the host"
         raise FaultError(_largest([*request.query, ("path", request.path)]), fault, "Ask for less at once.")
     body = len(json.dumps(request.json) if request.json is not None else urlencode(request.form or ()))
     if body > BODY_LIMIT:
         whole = [(request.operation.body_parameters[0], request.json)]
         members = request.form or (request.json.items() if isinstance(request.json, dict) else whole)
-        fault = f"makes a body of {body} bytes, and Marketo takes at most {BODY_LIMIT}"
+        fault = f"leads to a body of {body} bytes, and Marketo takes at most {BODY_LIMIT}"
         raise FaultError(_largest(members), fault, "Send less at once.")
     _check_files(request)
     return request
@@ -175,7 +175,7 @@ def _check_files(request: PreparedRequest) -> None:
     body = sum(len(name) + len(part[1]) + _AROUND_A_PART for name, part in parts)
     if body > BODY_LIMIT:
         largest = max(parts, key=lambda member: len(member[1][1]))[0]
-        fault = f"makes a body of {body} bytes, and Marketo takes at most {BODY_LIMIT}"
+        fault = f"leads to a body of {body} bytes, and Marketo takes at most {BODY_LIMIT}"
         raise FaultError(largest, fault, "Make it smaller, or upload it in Marketo's own pages.")
 
 

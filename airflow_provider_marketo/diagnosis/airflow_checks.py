@@ -85,7 +85,7 @@ def check_packages(setup: Setup) -> Iterator[Finding]:
             if package in needed:
                 yield error(
                     "",
-                    f"{package} is missing on this host, and {purpose} need it",
+                    f"{package} is missing on this host, and it is needed for {purpose}",
                     f"Install airflow-provider-marketo[{extra}] on every worker and triggerer.",
                 )
             else:

@@ -101,7 +101,7 @@ class Beginning:
         if progress.fingerprint != self._fingerprint(request):
             batches = [chunk.batch_id for chunk in progress.chunks.values() if chunk.batch_id]
             log.warning(
-                "The task's destination has changed since its last try: the rows that this try staged are dropped%s",
+                "The task's destination has changed since its last try. What the last try staged is dropped%s",
                 f". Its imports {batches} continue: Marketo cannot cancel them" if batches else "",
             )
             return None

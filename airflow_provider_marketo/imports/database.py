@@ -96,7 +96,7 @@ def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] 
     :param sql: one statement that returns rows.
     :param parameters: values for its placeholders, in the driver's style.
     :param wanted: names of the columns that are used; None for all.
-    :raises MarketoInvalidRequestError: the statement returns no rows.
+    :raises MarketoInvalidRequestError: the statement is not a query.
     :raises MarketoDatabaseError: the database failed. The error shows no values of parameters or rows.
     """
     with saying_plainly("the database cannot be reached", "sql_conn_id"):
@@ -109,7 +109,7 @@ def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] 
             rows = cursor.fetchmany(BATCH_ROWS)
         # A named cursor of psycopg describes its columns only after the first fetch.
         if cursor.description is None:
-            raise MarketoInvalidRequestError("the statement returns no rows", parameter="sql", remedy="Give a SELECT.")
+            raise MarketoInvalidRequestError("the statement is not a query", parameter="sql", remedy="Give a SELECT.")
         columns = [column[0] for column in cursor.description]
         refuse_repeated("the query", columns, wanted, parameter="sql")
     except BaseException:

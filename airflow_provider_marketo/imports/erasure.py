@@ -41,8 +41,7 @@ class MarketoLeadsReappearedError(MarketoInvalidRequestError):
     """Leads that were erased are there again."""
 
     default_remedy = (
-        "Find out what created them again (a form, a CRM, a list import) before you erase them once more: clear the"
-        " task."
+        "Find out what created them again (a form, a CRM, a list import). Then clear the task to erase them once more."
     )
 
 

@@ -115,7 +115,9 @@ def whole_keys(table: str, keys: Iterable[Any]) -> list[str]:
     log.info("%s: %s found", table, counted(len(whole), "key"))
     if len(whole) < len(known):
         log.warning(
-            "%s: left out %s with a comma, which Marketo reads as two", table, counted(len(known) - len(whole), "key")
+            "%s: left out %s with a comma, which Marketo reads as two keys",
+            table,
+            counted(len(known) - len(whole), "key"),
         )
     return whole
 

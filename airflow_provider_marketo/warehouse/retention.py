@@ -96,7 +96,7 @@ def _manifests(folder: OutputFolder) -> Iterator[tuple[str, Manifest]]:
         try:
             yield place, Manifest.from_dict(facts)
         except MarketoDataError as error:
-            log.warning("%s is left alone: %s", folder.path(place), error)
+            log.warning("%s stays as it is: %s", folder.path(place), error)
 
 
 def _time(manifest: Manifest) -> datetime:

@@ -352,7 +352,7 @@ def test_a_page_of_html_with_200_is_not_a_reply(client, marketo):
     ("status", "words"),
     [
         (413, "the request is larger than Marketo takes (HTTP 413 from Marketo). Send fewer records at once."),
-        (414, "the address is longer than Marketo takes (HTTP 414 from Marketo). Ask for fewer values at once."),
+        (414, "the URL is longer than Marketo takes (HTTP 414 from Marketo). Ask for fewer values at once."),
     ],
 )
 def test_a_request_that_is_too_large_for_marketos_gateway_is_not_sent_again(client, marketo, status, words):

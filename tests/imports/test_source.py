@@ -384,7 +384,7 @@ def test_a_query_streams_and_closes_its_connection(tmp_path, monkeypatch):
 
 def test_a_statement_without_rows_is_refused():
     hook = SimpleNamespace(get_conn=lambda: sqlite3.connect(":memory:"))
-    with pytest.raises(MarketoInvalidRequestError, match="returns no rows") as caught:
+    with pytest.raises(MarketoInvalidRequestError, match="is not a query") as caught:
         from_query(hook, "CREATE TABLE t (x)")
     assert caught.value.parameter == "sql"
 

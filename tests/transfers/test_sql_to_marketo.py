@@ -167,7 +167,7 @@ def test_a_killed_task_never_queries_again(marketo, warehouse, tmp_path, governe
         ({"transport": "bulk", "action": "updateOnly"}, "bulk imports only create or update"),
         ({"transport": "ingestion", "object_type": "companies"}, "cannot be imported with transport 'ingestion'"),
         ({"sql": "SELECT email, name FROM people"}, "Marketo has no field 'name'"),
-        ({"sql": "CREATE TABLE t (x)"}, "the statement returns no rows"),
+        ({"sql": "CREATE TABLE t (x)"}, "the statement is not a query"),
     ],
 )
 def test_what_is_wrong_is_refused_before_a_row_is_sent(marketo, warehouse, tmp_path, arguments, message):
