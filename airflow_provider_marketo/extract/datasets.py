@@ -24,7 +24,7 @@ _PROGRAM_FILTERS: Mapping[str, str] = {"programId": "programId", "programIds": "
 
 def datasets_of(request: ExtractRequest, plan: ExtractPlan, files: Iterable[str]) -> list[ManifestDataset]:
     """
-    Return the datasets of an extract: one, or with ``attributes="typed"`` one for each activity type.
+    Return the datasets of an extract: one, or with ``attributes="typed"`` one for each activity type that it reads.
 
     :param request: the request.
     :param plan: the plan.
@@ -41,7 +41,10 @@ def datasets_of(request: ExtractRequest, plan: ExtractPlan, files: Iterable[str]
     if request.attributes_form != "typed":
         return [ManifestDataset(_name(request), tuple(_columns(request, plan)), **about)]
     known = {folder: plan.activity_types[number] for number, folder in type_folders(plan.activity_types).items()}
-    folders = sorted({*known, *(name.partition("/")[0] for name in files)})
+    wanted = {**request.filters, **plan.filters}.get("activityTypeIds")
+    ids = set(map(int, wanted if isinstance(wanted, (list, tuple)) else [wanted])) if wanted else None
+    read = {folder for folder, kind in known.items() if ids is None or kind.id in ids}
+    folders = sorted({*read, *(name.partition("/")[0] for name in files)})
     return [
         ManifestDataset(
             folder if folder.startswith(ACTIVITY_TYPE) else f"activity_{folder}",

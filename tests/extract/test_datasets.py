@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -62,6 +63,15 @@ def test_typed_activities_are_a_dataset_of_each_type_also_of_types_that_marketo_
     }
     assert (unknown.name, unknown.folder) == ("activity_type_99", "activity_type_99")
     assert list(types_of(unknown)) == ["marketoGUID", "activityTypeId", "attributes"]
+
+
+@pytest.mark.parametrize("given", [{"activity_types": ["Click Email"]}, {"filters": {"activityTypeIds": ["11"]}}])
+def test_typed_activities_are_a_dataset_of_each_type_that_is_read(given):
+    request = ExtractRequest("activities", attributes="typed", **given, **SPAN)
+    filters = {"activityTypeIds": [11]} if "activity_types" in given else {}
+    both = {11: CLICK, 12: ActivityType(12, "New Lead", {})}
+    plan = replace(ACTIVITIES, activity_types=both, filters=filters)
+    assert [dataset.name for dataset in datasets_of(request, plan, [])] == ["activity_click_email"]
 
 
 @pytest.mark.parametrize(("file_format", "type_"), [("parquet", "map<string, string>"), ("csv", "string")])

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,7 +24,6 @@ import duckdb
 import pytest
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
-from airflow_provider_marketo.output.manifest import read_manifest
 from airflow_provider_marketo.simulator import Settings
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
 from tests.seed import DATES
@@ -38,8 +37,6 @@ EXTRACTS: dict[str, dict[str, Any]] = {
     "activities": {"attributes": "typed", "activity_types": ["Visit Webpage", "Send Email"], "file_format": "parquet"},
 }
 DATABASES = {"leads": "sqlite", "activities": "duckdb"}
-EMPTY = {"leads": 0, "activities": 1}
-"""How many empty tables a load also makes. Marketo has twenty such types of activities, and each costs a merge."""
 CONNECT: dict[str, Any] = {"duckdb": duckdb.connect, "sqlite": sqlite3.connect}
 OF_LOADS = {"_marketo_as_of", "_marketo_load", "_synced_at"}
 """Columns that say when a row was read and loaded."""
@@ -77,16 +74,8 @@ class Lake:
         with pytest.MonkeyPatch.context() as patch:
             connection = {"conn_type": DATABASES[self.object_type], "host": str(self.folder / "wh.db")}
             patch.setenv("AIRFLOW_CONN_WH", json.dumps(connection))
-            load = MarketoToSqlOperator(task_id="load", manifest=self._loaded(manifest), sql_conn_id="wh")
+            load = MarketoToSqlOperator(task_id="load", manifest=manifest, sql_conn_id="wh")
             run_task(load, self._context(day, run))
-
-    def _loaded(self, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Return the manifest with the datasets to load: those of the extracted types, and one other."""
-        facts = read_manifest(manifest)
-        wanted = {f"activity_{name.lower().replace(' ', '_')}" for name in EXTRACTS["activities"]["activity_types"]}
-        full = [dataset for dataset in facts.datasets if dataset.name in {"leads", *wanted}]
-        others = [dataset for dataset in facts.datasets if dataset not in full][: EMPTY[self.object_type]]
-        return replace(facts, datasets=(*full, *others)).to_dict()
 
     def _context(self, day: int, run: str) -> dict[str, Any]:
         start = FIRST + timedelta(days=day)
