@@ -52,6 +52,8 @@ class Run:
     def __init__(self, tasks, run_id: str, run_type: str = "manual", **interval) -> None:
         self.tasks = {task.task_id.rpartition(".")[2]: task for task in tasks}
         self.run_id = run_id
+        self.variables: dict = {}
+        self.params: dict = {}
         self.dag_run = SimpleNamespace(run_type=run_type)
         self.interval = interval
         self.xcoms: dict = {}
@@ -76,7 +78,8 @@ class Run:
         return self.xcoms.setdefault((task.task_id, "return_value"), self.results[task.task_id] or None)
 
     def _run(self, task, map_index: int = -1):
-        context = task_context(**self.interval) | {"dag_run": self.dag_run}
+        context = task_context(**self.interval) | {"dag_run": self.dag_run, "params": self.params}
+        context["var"] = {"value": self.variables}
         ti = context["ti"]
         ti.task_id, ti.run_id, ti.task, ti.dag_id, ti.map_index = task.task_id, self.run_id, task, "d", map_index
         ti.xcom_pull = lambda task_ids, key, default=None, **_: self.xcoms.get((task_ids, key), default)
