@@ -333,8 +333,7 @@ class ExtractRun:
             self._budget.check(self._slices[name])
             if export_id is None:
                 export_id = self._create(self._slices[name])
-                self._progress.jobs[name] = export_id
-                self._keeper.save()  # before the job can run: no job is started whose id is not saved
+                self._remember(name, export_id)
             self._budget.start(self._slices[name], export_id)
             try:
                 self._jobs.enqueue(export_id)
@@ -370,6 +369,20 @@ class ExtractRun:
             self._plan = plan
             self._publisher.use(plan)
         return export_id
+
+    def _remember(self, name: str, export_id: str) -> None:
+        """
+        Save the id of a job before the job can run: no job is started whose id is not saved.
+
+        If it cannot be saved, no later try can find the job, so it is cancelled.
+        """
+        self._progress.jobs[name] = export_id
+        try:
+            self._keeper.save()
+        except Exception:
+            del self._progress.jobs[name]
+            self._jobs.detached().cancel_all([export_id])
+            raise
 
     def _refused_fields(self, error: MarketoInvalidRequestError, plan: ExtractPlan) -> list[str]:
         """Return the fields that Marketo refuses with ``fields='all'``. A field that the author named stays."""

@@ -138,7 +138,7 @@ def test_wherever_a_task_is_killed_the_next_try_completes_it_without_another_job
     assert instance.report().rejected.keys() <= {"1029"}, "at most a job that was queued already"
 
 
-def test_a_job_whose_id_could_not_be_written_down_is_never_started(marketo, tmp_path):
+def test_a_job_whose_id_could_not_be_written_down_is_cancelled_before_it_starts(marketo, tmp_path):
     instance = marketo()
 
     class Failing(StateStore):
@@ -149,7 +149,7 @@ def test_a_job_whose_id_could_not_be_written_down_is_never_started(marketo, tmp_
 
     with pytest.raises(errors.MarketoStorageError, match="the API server is gone"):
         run_task(extract(tmp_path), task_context(Failing(), max_tries=3))
-    assert instance.statuses() == {"Created": 1}
+    assert instance.statuses() == {"Cancelled": 1}
     assert instance.calls("enqueue_job") == 0
 
 

@@ -184,7 +184,7 @@ def test_what_is_left_behind_after_its_time_is_found(world: World, monkeypatch: 
     cleaned: list[tuple[str, ...]] = []
     airflow = SimpleNamespace(home=world.lake, api=lambda *_: slots, cli=lambda *given: cleaned.append(given))
     stage = Stage(airflow, world, {}, world.lake, "")
-    assert list(stage.leftovers(0)) == []
+    assert list(stage.leftovers(0, 0)) == []
     slots["occupied_slots"] = 1
     store = SQLiteStore(world.lake / "marketo_governor", Endpoint.parse(world.marketo.url).instance)
     store.update(lambda state, at: state.leases.update(call=(at.now, at.now + 60)))
@@ -193,7 +193,7 @@ def test_what_is_left_behind_after_its_time_is_found(world: World, monkeypatch: 
     left.parent.mkdir(parents=True)
     left.touch()
     (world.lake / "a" / "_marketo" / "runs" / "a_run" / "_marketo").mkdir(parents=True)
-    found = list(stage.leftovers(0))
+    found = list(stage.leftovers(0, 0))
     assert [word for word, _ in found] == [ORPHANED] * 4
     assert cleaned == [("marketo", "clean", str(world.lake / "a"), "--older-than-days", "0")]
-    assert not any("queues" in text for _, text in stage.leftovers(1)), "one task that was cut short explains a place"
+    assert not any("queues" in text for _, text in stage.leftovers(1, 0)), "one task that was cut short explains a place"

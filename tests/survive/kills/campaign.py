@@ -41,7 +41,9 @@ def campaign(kills: int, seed: int | None, executor: str) -> int:
     with staged(executor, kills, folder) as stage:
         scenes = [Scene(stage, kill_of(first + number, executor), number) for number in range(kills)]
         _play(scenes)
-        at_the_end = list(stage.leftovers(sum(not scene.attempt.ended for scene in scenes)))
+        unended = sum(not scene.attempt.ended for scene in scenes)
+        extracts = sum(scene.kill.kind.dag_id.startswith("extract_") for scene in scenes)
+        at_the_end = list(stage.leftovers(unended, extracts))
         for scene in scenes:  # stopped processes may have continued
             for word, text in scene.check():
                 scene.kill.problems.append((word, f"in the end, {text}"))

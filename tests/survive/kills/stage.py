@@ -109,15 +109,19 @@ class Stage:
             time.sleep(0.5)
         worker.die()
 
-    def leftovers(self, unended: int) -> Iterator[tuple[str, str]]:
+    def leftovers(self, unended: int, extracts: int) -> Iterator[tuple[str, str]]:
         """
         Yield each job, lease, queue place, pool slot and temporary file that still exists after its time.
 
         :param unended: how many tasks were deleted, or ended without giving back their places.
+        :param extracts: how many tasks extracted. Each may have died before it noted the id of a job that it had created.
         """
         jobs = self._until(JOBS_END, self._active_jobs)
         if jobs:
             yield ORPHANED, f"Marketo still works on {', '.join(jobs)}"
+        unstarted = self._unstarted_jobs()
+        if len(unstarted) > extracts:
+            yield ORPHANED, f"{len(unstarted)} export jobs were never started, and {extracts} tasks extracted"
         leases = self._until(LEASES_END, self._leases)
         if leases:
             yield ORPHANED, f"{len(leases)} leases of calls are left"
@@ -144,8 +148,13 @@ class Stage:
         now = self.world.marketo.clock.now()
         with self.world.marketo.instance.lock:
             exports, imports = self.world.marketo.instance.exports.all(), self.world.marketo.instance.imports.all()
-            active = [f"export {job.id}" for job in exports if job.status(now) in ("Created", "Queued", "Processing")]
+            active = [f"export {job.id}" for job in exports if job.status(now) in ("Queued", "Processing")]
             return active + [f"import {job.batch_id}" for job in imports if job.finished_at is None]
+
+    def _unstarted_jobs(self) -> list[str]:
+        now = self.world.marketo.clock.now()
+        with self.world.marketo.instance.lock:
+            return [job.id for job in self.world.marketo.instance.exports.all() if job.status(now) == "Created"]
 
     def _leases(self) -> list[str]:
         """Return the calls that hold one of the places for concurrent calls."""
