@@ -13,6 +13,7 @@ from tools.real_airflow import RealAirflow, RealAirflowError
 from tools.separate_hosts import SeparateHost
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
@@ -60,22 +61,33 @@ class Worker:
         self._runs = False
 
     def start(self) -> None:
-        """Start the worker, unless it runs, and wait until it takes tasks."""
+        """
+        Start the worker, unless it runs, and wait until it takes tasks.
+
+        A worker ends if Redis is away while it starts. It is started again, as the machine of a deployment does.
+
+        :raises RealAirflowError: it does not take tasks in time.
+        """
         if self._runs:
             return
+        self._runs = True
         began = self._log.stat().st_size if self._log.exists() else 0
+        process, deadline = self._launch(), time.monotonic() + _READY_WITHIN
+        while f"worker@{self.host.name} ready" not in self._log.read_text(errors="replace")[began:]:
+            if time.monotonic() > deadline:
+                raise RealAirflowError(f"the worker on {self.host.name} does not take tasks; see {self._log}")
+            if process.poll() is not None:
+                process = self._launch()
+            time.sleep(0.2)
+
+    def _launch(self) -> subprocess.Popen[bytes]:
         environment = {**self._airflow.environment, "TMPDIR": str(self._airflow.home / "tmp")}
         command = [sys.executable, "-m", "airflow", "celery", "worker", "--skip-serve-logs"]
         command += ["--concurrency", str(CONCURRENCY), "--without-gossip", "--without-mingle"]
         command += ["--celery-hostname", f"worker@{self.host.name}"]
         process = self.host.start(command, environment, self._log)
         self._airflow.guard(process)
-        self._runs = True
-        deadline = time.monotonic() + _READY_WITHIN
-        while f"worker@{self.host.name} ready" not in self._log.read_text(errors="replace")[began:]:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RealAirflowError(f"the worker on {self.host.name} does not take tasks; see {self._log}")
-            time.sleep(0.2)
+        return process
 
     def die(self) -> None:
         """End every process of the host at once."""
