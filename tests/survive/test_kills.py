@@ -196,4 +196,9 @@ def test_what_is_left_behind_after_its_time_is_found(world: World, monkeypatch: 
     found = list(stage.leftovers(0, 0))
     assert [word for word, _ in found] == [ORPHANED] * 4
     assert cleaned == [("marketo", "clean", str(world.lake / "a"), "--older-than-days", "0")]
-    assert not any("queues" in text for _, text in stage.leftovers(1, 0)), "one task that was cut short explains a place"
+    assert not any("queues" in text for _, text in stage.leftovers(1, 0)), "a task that was cut short explains a place"
+    client = MarketoClient(world.marketo.url, world.marketo.client_id, world.marketo.client_secret)
+    span = dict(zip(("startAt", "endAt"), map(iso, _days(world, attempt("extract_waiting", 1))), strict=True))
+    client.call("bulk_export_leads.create_job", filter={"createdAt": span}, format="CSV", fields=["id"])
+    assert any("never started" in text for _, text in stage.leftovers(1, 0))
+    assert not any("never started" in text for _, text in stage.leftovers(1, 1)), "its task may have died too early"

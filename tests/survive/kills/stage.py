@@ -114,7 +114,7 @@ class Stage:
         Yield each job, lease, queue place, pool slot and temporary file that still exists after its time.
 
         :param unended: how many tasks were deleted, or ended without giving back their places.
-        :param extracts: how many tasks extracted. Each may have died before it noted the id of a job that it had created.
+        :param extracts: how many tasks extracted. Each may have died before it noted the id of a job that it created.
         """
         jobs = self._until(JOBS_END, self._active_jobs)
         if jobs:
