@@ -21,7 +21,7 @@ with DAG(
     schedule=None,
     params={
         "requests": Param("erasure/requests.csv", type="string", description="File with a column email, in the lake."),
-        "confirm": Param(False, type="boolean", description="Yes, delete these leads for good."),
+        "confirm": Param(False, type="boolean", description="Yes, delete these leads permanently."),
     },
     render_template_as_native_obj=True,
     doc_md=__doc__,

@@ -405,12 +405,12 @@ class ExtractRun:
         self._progress.jobs.pop(one.name, None)
         self._keeper.save()
         log.info(
-            "Published %s: %s in %s (%d cut at the window's edge, %d already seen)",
+            "Published %s: %s in %s (left out: %d outside the window, %s)",
             one.name,
             counted(record.rows, "row"),
             counted(len(record.files), "file"),
             record.rows_cut,
-            record.rows_duplicate,
+            counted(record.rows_duplicate, "duplicate"),
         )
 
     def _fetch(self, job: ExportJob, consumer: Callable[[], Consumer[Outcome]]) -> Outcome:

@@ -126,7 +126,7 @@ class JournalSettings:
         if is_munchkin_id(wanted):
             if self.munchkin_ids and wanted not in self.munchkin_ids:
                 raise MarketoInvalidRequestError(
-                    f"connection {self.conn_id} is a journal of {', '.join(self.munchkin_ids)}, and the Marketo"
+                    f"connection {self.conn_id} reads the journal of {', '.join(self.munchkin_ids)}, and the Marketo"
                     f" connection leads to {wanted}",
                     parameter="adobe_conn_id",
                     remedy="Name the journal of this instance, or correct the connection's munchkin_ids.",

@@ -291,7 +291,7 @@ class DailyBudget(_Account):
         day = settings.export_daily_mb * MEGABYTE - reserve
         if expected > day:
             raise MarketoInvalidRequestError(
-                f"the next file has about {_mb(expected)}, and exports have {_mb(day)} a day above the reserve",
+                f"the next file has about {_mb(expected)}, and the reserve leaves exports only {_mb(day)} a day",
                 parameter="window",
                 remedy="Use a shorter window, or lower the connection's export_reserve_mb.",
             )

@@ -172,7 +172,7 @@ def _table(path: Any, options: FileOptions) -> Table:
     kind = options.file_format or _FORMATS.get(suffix)
     if kind is None or kind not in _FORMATS.values():
         raise refused(
-            f"{path} is not csv, tsv, jsonl or parquet by its name",
+            f"the name of {path} does not say whether it is csv, tsv, jsonl or parquet",
             parameter="source_format" if options.file_format else "source",
             remedy="Say what it is with source_format.",
         )

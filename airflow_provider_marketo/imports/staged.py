@@ -179,7 +179,7 @@ class StagedImport:
         data = self._staging.read(name)
         if data is None or plans.digest(data) != chunk.given:
             log.warning(
-                "%s is %s: for %s, the tables of rejects and warnings have the values that were sent to Marketo",
+                "%s is %s: the tables of rejects and warnings show %s as sent to Marketo, not as in the input",
                 self._staging.path(name),
                 "gone" if data is None else "damaged",
                 counted(len(lines), "row"),

@@ -117,7 +117,7 @@ def _check_header(path: Any, header: Sequence[str], delimiter: str, *, guess: bo
         raise refused(
             f"{path} has one column {header[0]!r}: its cells are not separated by {delimiter!r}",
             parameter="delimiter",
-            remedy=f"Set delimiter={other!r}, or delimiter={delimiter!r} if that is its name.",
+            remedy=f"Set delimiter={other!r}. If the column really has this name, set delimiter={delimiter!r}.",
         )
 
 

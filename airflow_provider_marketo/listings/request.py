@@ -198,7 +198,8 @@ class ListingRequest(Serializable):
                 for name in names:
                     if name in listing.key:
                         raise MarketoInvalidRequestError(
-                            f"{name} tells the rows of {listing.name} apart and has to stay as it is",
+                            f"{name} tells the rows of {listing.name} apart and cannot be"
+                            f" {'hashed' if parameter == 'hash_fields' else 'excluded'}",
                             parameter=parameter,
                             remedy=f"Name the tables whose column you mean: {parameter}={{'table': ['{name}']}}.",
                         )

@@ -100,7 +100,7 @@ def delimiter_sign(parameter: str, value: Any) -> str | None:
         raise MarketoInvalidRequestError(
             f"{parameter}={shown(value)} is not one character",
             parameter=parameter,
-            remedy="Give a sign such as ';', or '\\t' for a tab.",
+            remedy="Give a character such as ';', or '\\t' for a tab.",
         )
     return found
 

@@ -60,7 +60,7 @@ class SensorWait:
         Look once.
 
         :return: what was found; None if the condition is not true yet, or if the poll failed and may be repeated.
-        :raises MarketoError: looking failed for good, or too often.
+        :raises MarketoError: the poll failed with a permanent error, or too often.
         """
         answer: Answer | None
         try:

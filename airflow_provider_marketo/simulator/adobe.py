@@ -161,7 +161,7 @@ class Adobe:
         if limit is not None and not (limit.isdecimal() and int(limit) > 0):
             raise _RefusedError(400, "400001", "limit must be a positive integer")
         if "seek" in query and "since" in query:
-            raise _RefusedError(400, "400002", "seek and since exclude each other")
+            raise _RefusedError(400, "400002", "seek and since cannot be given together")
         place = self._first(query)
         if place is None:
             raise _RefusedError(400, "400003", "invalid position or duration")

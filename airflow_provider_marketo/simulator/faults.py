@@ -70,7 +70,7 @@ class Fault:
         if self.job is not None and self.job not in JOB_ENDS:
             raise ValueError(f"job={self.job!r} is not one of {', '.join(JOB_ENDS)}")
         if self.truncate is None and not any(getattr(self, way) for way in _WAYS):
-            raise ValueError(f"a fault needs one of truncate, {', '.join(_WAYS[:-1])} and {_WAYS[-1]}")
+            raise ValueError(f"a fault needs at least one of truncate, {', '.join(_WAYS[:-1])} or {_WAYS[-1]}")
         for each in fields(self):
             value = getattr(self, each.name)
             kind = _KINDS[str(each.type).partition(" |")[0]]
@@ -78,7 +78,7 @@ class Fault:
                 raise ValueError(f"{each.name}={value!r} is of a wrong type")
         known = (*(each.name for each in operations.all_operations()), *_OF_ADOBE)
         if not any(fnmatchcase(name, self.operation) for name in known):
-            raise ValueError(f"operation={self.operation!r} is not the name of an operation, and matches no name")
+            raise ValueError(f"operation={self.operation!r} is neither an operation nor a pattern that matches one")
 
     @classmethod
     def from_json(cls, facts: Mapping[str, Any]) -> Fault:

@@ -140,7 +140,7 @@ class LeadWriter:
 
 def delete_lead(database: LeadDatabase, lead_id: int, reason: str = "Web service API") -> None:
     """
-    Delete a lead for good.
+    Delete a lead permanently.
 
     :raises RecordError: 1004, no lead has this id.
     """

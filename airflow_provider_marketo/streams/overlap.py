@@ -145,8 +145,7 @@ def _recorded_keys(name: str, url: str) -> bytes:
     saved = OutputFolder(url).read(f"{KEYS}/{name}")
     if saved is None:
         raise MarketoInvalidRequestError(
-            f"the keys of the rows that this stream has published from {name[:16]} to {name[17:]} are not in"
-            f" {url}/{KEYS}, so rows of the overlap might be published twice",
+            f"{url}/{KEYS}/{name} is missing, so rows from {name[:16]} to {name[17:]} might be published twice",
             parameter="output_path",
             remedy="output_path must be reachable by every worker. If the folder was moved or emptied, copy its"
             " _marketo folder back, or run the task once without lookback.",

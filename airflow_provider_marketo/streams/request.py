@@ -104,7 +104,7 @@ class StreamRequest(ExtractRequest):
             )
         if self.object_type == LEAD_CHANGES and not self.changed_fields:
             raise MarketoInvalidRequestError(
-                "Marketo lists changes only of named fields, and none is named",
+                "Marketo needs the names of the fields whose changes it lists",
                 parameter="fields",
                 remedy="Give a list of REST API names.",
             )

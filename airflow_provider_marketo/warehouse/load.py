@@ -426,7 +426,7 @@ def _mode(dataset: ManifestDataset, wanted: str | None) -> str:
     mode = MODES[dataset.kind]
     if wanted is not None and wanted != mode:
         raise MarketoInvalidRequestError(
-            f"the manifest holds {dataset.kind} of {dataset.name}, which are loaded by mode={mode!r}",
+            f"mode={wanted!r} cannot load {dataset.name}: rows of the kind {dataset.kind} are loaded by mode={mode!r}",
             parameter="mode",
             remedy="Leave mode out: the manifest says what its rows are.",
         )

@@ -86,7 +86,7 @@ def test_the_instance_is_that_of_the_marketo_connection_if_the_journal_has_it():
     assert settings().instance_of("123-abc-456") == "123-ABC-456"
     assert settings({"munchkin_ids": "123-ABC-456"}).instance_of("127.0.0.1:8090") == "123-ABC-456"
     with pytest.raises(
-        MarketoInvalidRequestError, match="a journal of 999-XYZ-000, and the Marketo connection leads to"
+        MarketoInvalidRequestError, match="reads the journal of 999-XYZ-000, and the Marketo connection leads to"
     ):
         settings({"munchkin_ids": "999-XYZ-000"}).instance_of("123-ABC-456")
     with pytest.raises(MarketoInvalidRequestError, match="does not contain the Munchkin ID"):

@@ -211,7 +211,9 @@ def test_jsonl_may_lack_a_member_and_may_not_bring_up_a_new_one_late(tmp_path, m
 
 def test_a_name_that_says_nothing_needs_a_format(tmp_path):
     (tmp_path / "in.txt").write_text("email\na@example.org\n")
-    with pytest.raises(MarketoInvalidRequestError, match="is not csv, tsv, jsonl or parquet") as caught:
+    with pytest.raises(
+        MarketoInvalidRequestError, match="does not say whether it is csv, tsv, jsonl or parquet"
+    ) as caught:
         from_files(str(tmp_path / "in.txt"))
     assert "source_format" in str(caught.value)
     assert rows_of(from_files(str(tmp_path / "in.txt"), "csv")) == [{"email": "a@example.org"}]
@@ -395,7 +397,7 @@ def test_a_header_with_another_delimiter_says_which_argument_to_set(tmp_path, si
     path.write_text(f"email{sign}firstName\nada@example.com{sign}Ada\n")
     with pytest.raises(MarketoInvalidRequestError, match=r"has one column 'email.*firstName'") as caught:
         from_files(str(path))
-    assert (caught.value.parameter, caught.value.remedy.split(",")[0]) == ("delimiter", f"Set delimiter={sign!r}")
+    assert (caught.value.parameter, caught.value.remedy.split(".")[0]) == ("delimiter", f"Set delimiter={sign!r}")
     rows = rows_of(from_files(str(path), delimiter=sign))
     assert rows == [{"email": "ada@example.com", "firstName": "Ada"}]
 

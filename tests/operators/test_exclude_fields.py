@@ -64,6 +64,7 @@ def test_the_incremental_leads_do_not_write_them(marketo, tmp_path):
         ({"exclude_fields": ["emial"]}, "there is no 'emial' .did you mean 'email'"),
         ({"exclude_fields": ["id"]}, "id tells the rows apart and cannot be excluded"),
         ({"exclude_fields": ["email"], "hash_fields": ["email"]}, "'email' is not exported"),
+        ({"hash_fields": ["shoe", "hat"]}, "'shoe', 'hat' are not exported"),
     ],
 )
 def test_what_cannot_be_excluded_is_refused_before_a_job(marketo, tmp_path, arguments, message):

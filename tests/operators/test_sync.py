@@ -165,7 +165,7 @@ def test_values_as_they_were_given_that_are_lost_keep_no_task_from_its_account(
     assert counts(result) == {"rejected": 2}
     assert [row["leadScore"] for row in table(result["rejects"])] == [0, 1]
     (said,) = [text for text in caplog.messages if "given-" in text]
-    assert said.endswith("for 2 rows, the tables of rejects and warnings have the values that were sent to Marketo")
+    assert said.endswith("the tables of rejects and warnings show 2 rows as sent to Marketo, not as in the input")
 
 
 @pytest.mark.parametrize("rejects_format", ["jsonl", "parquet"])

@@ -119,7 +119,7 @@ class JournalReader:
             link = self.client.address.since(self.last)
         if link is None:
             raise MarketoDataError(
-                "the journal sent events, but neither a link to the next ones nor the positions of these",
+                "the journal sent events without a link to the next page, and without positions to continue from",
                 operation="journal.read",
                 remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support.",
             )
