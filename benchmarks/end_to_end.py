@@ -107,7 +107,7 @@ def _ours(folder: Path, fields: list[str]) -> tuple[int, float]:
 def _theirs(instance: Instance, folder: Path, fields: list[str]) -> tuple[int, float]:
     """Let the connector print the leads; return how many it printed, and its seconds."""
     python = Path(os.environ["MARKETO_CLIENTS"]) / CLIENT / "bin" / "python"
-    script = Path(__file__).parent / "clients" / "airbyte_source_marketo_leads.py"
+    script = Path(__file__).parent / "clients" / "airbyte_source_marketo_leads_client.py"
     dates = [moment.strftime("%Y-%m-%dT%H:%M:%SZ") for moment in (START, END)]
     given = [instance.url, instance.client_id, instance.client_secret, *dates, folder, *fields]
     command = [str(part) for part in (python, script, *given)]
