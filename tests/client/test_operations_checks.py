@@ -118,8 +118,8 @@ def refusal(name: str, /, **parameters) -> MarketoInvalidRequestError:
             "comma",
             id="comma in a list",
         ),
-        pytest.param("custom_objects.describe", {"customObjectName": ".."}, "customObjectName", "address", id="dots"),
-        pytest.param("custom_objects.describe", {"customObjectName": ""}, "customObjectName", "address", id="empty"),
+        pytest.param("custom_objects.describe", {"customObjectName": ".."}, "customObjectName", "a URL", id="dots"),
+        pytest.param("custom_objects.describe", {"customObjectName": ""}, "customObjectName", "a URL", id="empty"),
         pytest.param("leads.sync", {"input": [{"score": float("nan")}]}, "input[0].score", "finite", id="NaN"),
         pytest.param("leads.sync", {"input": '[{"score": NaN}]'}, "input[0].score", "finite", id="NaN in text"),
         pytest.param(

@@ -169,9 +169,12 @@ def test_a_byte_at_a_time_is_no_progress(fetched, requests_mock, ends):
     assert [made.aborted for made in consumers.made] == [True]
 
 
-def test_pieces_of_a_large_file_are_progress_although_each_is_a_small_part_of_it(monkeypatch, fetched, requests_mock):
+@pytest.mark.parametrize("piece", [1 << 18, 300_000])
+def test_pieces_of_a_large_file_are_progress_although_each_is_a_small_part_of_it(
+    monkeypatch, fetched, requests_mock, piece
+):
     monkeypatch.setattr("airflow_provider_marketo.client.bulk.fetch.STEPS", 2)
-    content, piece = DATA * 100, 300_000
+    content = DATA * 100
 
     def answer(request, context):
         start = int(request.headers.get("Range", "bytes=0-")[6:-1])
