@@ -103,7 +103,7 @@ def refuse_too_many(engine: Engine, table: str, count: int) -> None:
         raise MarketoInvalidRequestError(
             f"{table} would have {count} columns, and {engine.name} takes {engine.most_columns}",
             parameter="manifest",
-            remedy=f"Set max_columns: the column {OVERFLOW} then takes the further fields. Or extract fewer fields:"
+            remedy=f"Give max_columns: the column {OVERFLOW} then takes the further fields. Or extract fewer fields:"
             " list the ones that you need in fields.",
         )
 
