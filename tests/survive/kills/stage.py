@@ -30,7 +30,7 @@ from tests.survive.run import TOO_SOON, EndOfData
 from tools import services
 from tools.celery_hosts import LIMITS, Worker, celery_hosts, celery_settings
 from tools.databases import empty_database
-from tools.real_airflow import RealAirflow
+from tools.real_airflow import RealAirflow, RealAirflowError
 
 HERE = Path(__file__).parent
 POLL, SCALE, LATENCY = 4, 20, 0.25
@@ -38,6 +38,9 @@ POLL, SCALE, LATENCY = 4, 20, 0.25
 
 LEASES_END, JOBS_END, TASKS_END = 150.0, 60.0, 120.0
 """Seconds after which no lease of a call, no job of Marketo and no process of a task is left."""
+
+WATCHER_BEGINS = 120.0
+"""Seconds within which the triggerer starts the watcher."""
 
 SETTINGS = {
     **_QUICK,
@@ -249,4 +252,14 @@ def staged(executor: str, kills: int, folder: Path) -> Iterator[Stage]:
             for worker in workers.values():
                 worker.start()
         airflow.wait_until_ready([kind.dag_id for kind in KINDS])
+        _wait_for_watcher(airflow)
         yield stage
+
+
+def _wait_for_watcher(airflow: RealAirflow) -> None:
+    """Wait until the watcher has begun: it takes nothing that happened before."""
+    log, deadline = airflow.log("triggerer"), time.monotonic() + WATCHER_BEGINS
+    while "Watching " not in log.read_text(errors="replace"):
+        if time.monotonic() > deadline:
+            raise RealAirflowError(f"the watcher has not begun after {WATCHER_BEGINS:.0f} s; see {log}")
+        time.sleep(0.5)
