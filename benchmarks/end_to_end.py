@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 CLIENT = "airbyte-source-marketo"
 TARGET = 0.5
 """Our time may be this part of the connector's."""
-POLL_INTERVAL = 0.1
+POLL_INTERVAL = 0.5
+"""Seconds, of both. With shorter ones, both would wait for Marketo's rate limit."""
 REPEATS = 3
 
 

@@ -9,7 +9,7 @@ from airbyte_cdk.entrypoint import launch
 from source_marketo.source import MarketoExportBase, SourceMarketo
 
 url, client_id, client_secret, start, end, folder, *fields = sys.argv[1:]
-MarketoExportBase.poll_interval = 0.1
+MarketoExportBase.poll_interval = 0.5
 config = {
     "domain_url": url,
     "client_id": client_id,

@@ -132,7 +132,8 @@ class CyclicColumn:
     def cells(self, start: int, stop: int) -> Iterator[str]:
         """Yield the cells of rows, as an export has them."""
         offset = start % len(self.values)
-        return islice(cycle(self._cells), offset, offset + stop - start)
+        end = offset + stop - start
+        return iter(self._cells[offset:end]) if end <= len(self._cells) else islice(cycle(self._cells), offset, end)
 
     def find(self, texts: Collection[str], count: int) -> Iterator[int]:
         """Yield the rows that have one of the given values."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, groupby
 from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_marketo.simulator.dates import parse_timestamp, timestamp
@@ -141,9 +141,11 @@ class Table:
     def updated_between(self, start: int, end: int) -> Iterator[Rows]:
         """Iterate over the records with a field that last changed between two times, both included."""
         first = bisect_left(range(self.count), start - _MONTH, key=self.created)
-        for row in range(first, self.created_until(end)):
-            if start <= self.updated(row) <= end and self._untouched(self._key_of(row)):
-                yield range(row, row + 1)
+        for rows in self._ranges(first, self.created_until(end)):
+            for is_inside, found in groupby(rows, key=lambda row: start <= self.updated(row) <= end):
+                if is_inside:
+                    together = list(found)
+                    yield range(together[0], together[-1] + 1)
         yield from (record for record in self._written.values() if start <= record[CHANGED_AT] <= end)
 
     def rows(self, keys: Iterable[Any]) -> Iterator[Rows]:
