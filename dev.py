@@ -37,8 +37,11 @@ OLDEST_PYTHON = (3, 10)
 AIRFLOW_LINES = ("3.1", "3.2", "3.3")
 DEVELOPMENT_LINE = AIRFLOW_LINES[-1]
 BIGQUERY_PYTHON = "3.13"
-TEST_WORKERS = str((os.cpu_count() or 1) + 1)
-"""One more than the machine has cores: a test waits for disks, sockets and processes for a third of its time."""
+TEST_WORKERS = (os.cpu_count() or 1) + 2
+"""Two more than the machine has cores: a test waits for disks, sockets and processes for a third of its time."""
+
+BUSY_WORKERS = TEST_WORKERS - 1
+"""Workers beside a real Airflow, which needs a part of the cores for itself."""
 
 PARTS = {
     "python": {"client", "contract", "interop", "output", "simulator", "warehouse"},
@@ -189,7 +192,7 @@ def demo(arguments: argparse.Namespace) -> None:
 
 def test(arguments: argparse.Namespace) -> None:
     """Run the tests; pytest gets all other arguments."""
-    parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
+    parallel = ["-n", str(BUSY_WORKERS if arguments.all else TEST_WORKERS), "--dist", "loadgroup"]
     selected = [] if arguments.all else ["-m", "not airflow and not slow"]
     services = ["--services"] if arguments.services else []
     services += ["--celery"] if CELERY in arguments.part else []
@@ -247,7 +250,7 @@ def mutate(arguments: argparse.Namespace) -> None:
 
 def coverage(arguments: argparse.Namespace) -> None:
     """Run the tests that need only Python, also slow ones; fail if they run too little code (floor: pyproject.toml)."""
-    parallel = ["-n", TEST_WORKERS, "--dist", "loadgroup"]
+    parallel = ["-n", str(BUSY_WORKERS), "--dist", "loadgroup"]
     _development().become("pytest", *parallel, "-m", "not airflow", "--cov", "--cov-report=term:skip-covered")
 
 
