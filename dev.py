@@ -129,14 +129,15 @@ class Environment:
 
     def install(self, what: str, *arguments: object) -> None:
         """
-        Install packages: with uv, in seconds, if it is on the PATH and knows the registry, otherwise with pip.
+        Install packages: with uv, in half a minute, if it is on the PATH and knows the registry, otherwise with pip.
 
         :param what: what happens, for the person who waits.
         :param arguments: arguments of ``pip install`` that uv also has.
         :raises DevError: pip failed.
         """
         if _runs("uv", "--version"):
-            command = ["uv", "pip", "install", "-q", "--python", self.python, *arguments]
+            # As pip does. Otherwise each process of the tests compiles what it imports, all at the same time.
+            command = ["uv", "pip", "install", "-q", "--compile-bytecode", "--python", self.python, *arguments]
             with stage(f"{what}, with uv"):
                 uv = subprocess.run([str(part) for part in command], capture_output=True, cwd=HERE, check=False)
             if uv.returncode == 0:
