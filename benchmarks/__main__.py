@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 QUICK_ACTIVITIES, ACTIVITIES = 200_000, 4_400_000
 QUICK_LEADS, LEADS = 5_000, 250_000
+LEADS_END_TO_END = 200_000
 QUICK_IMPORTS: dict[str, Any] = {"rows": 50_000, "scale": 20.0}
-PARTS = ("activities", "others", "leads", "memory", "calls", "import_cost", "imports", "page")
+PARTS = ("activities", "others", "end_to_end", "leads", "memory", "calls", "import_cost", "imports", "page")
 
 
 def main() -> int:
@@ -61,7 +62,7 @@ def main() -> int:
 
 
 def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) -> Iterator[Row]:
-    from benchmarks import calls, import_cost, imports, memory, others, page, throughput
+    from benchmarks import calls, end_to_end, import_cost, imports, memory, others, page, throughput
     from benchmarks.instance import Instance
 
     activities, leads = (QUICK_ACTIVITIES, QUICK_LEADS) if quick else (ACTIVITIES, LEADS)
@@ -73,6 +74,10 @@ def _measure(folder: Path, parts: tuple[str, ...], quick: bool, repeats: int) ->
         with Instance(folder / "leads", leads=leads, activities=1000, leads_since="2026-01-01") as instance:
             export = instance.export("leads", fields=instance.lead_fields())
             yield from throughput.measure(instance, export, throughput.LEADS, folder, repeats)
+    if "end_to_end" in parts and end_to_end.CLIENT in others.installed():
+        count = QUICK_LEADS if quick else LEADS_END_TO_END
+        with Instance(folder / "end_to_end", leads=count, activities=1000, leads_since="2026-01-01") as instance:
+            yield from end_to_end.measure(instance, folder, repeats)
     if {"activities", "others", "memory", "calls"} & set(parts):
         with Instance(folder / "activities", leads=1000, activities=activities) as instance:
             if "activities" in parts:

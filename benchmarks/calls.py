@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
+from benchmarks.alone import CONN_ID, connect, execute
 from benchmarks.instance import END, START, Instance
 from benchmarks.table import Row
 
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from airflow.sdk import Context
 
 POLL_INTERVAL = 1.0
 WINDOWS = 5
@@ -31,14 +28,7 @@ def measure(instance: Instance, folder: Path) -> Iterator[Row]:
     :param instance: the instance, which counts the calls.
     :param folder: folder for the files.
     """
-    connection = {
-        "conn_type": "marketo",
-        "host": instance.url,
-        "login": instance.client_id,
-        "password": instance.client_secret,
-        "extra": {"poll_interval": POLL_INTERVAL},
-    }
-    os.environ["AIRFLOW_CONN_MARKETO_BENCHMARK"] = json.dumps(connection)
+    connect(instance, POLL_INTERVAL)
     operator = MarketoBulkExtractOperator(
         task_id="extract",
         object_type="activities",
@@ -48,11 +38,10 @@ def measure(instance: Instance, folder: Path) -> Iterator[Row]:
         end=END,
         window=timedelta(days=6),
         deferrable=False,
-        marketo_conn_id="marketo_benchmark",
+        marketo_conn_id=CONN_ID,
     )
-    task = SimpleNamespace(dag_id="benchmark", task_id="extract", run_id="run", map_index=-1, try_number=1, max_tries=0)
     before, since = instance.report(), time.monotonic()
-    operator.execute(cast("Context", {"ti": task}))
+    execute(operator)
     seconds = time.monotonic() - since
     after = instance.report()
     calls = {name: count - before.get(name, 0) for name, count in after.items()}

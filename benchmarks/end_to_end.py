@@ -1,74 +1,57 @@
 """
 How long it takes from an export job to a merged table in DuckDB, beside what `airbyte-source-marketo` needs to print.
 
-::
-
-    python -m benchmarks.end_to_end                 200,000 leads of 60 columns
-    python -m benchmarks.end_to_end --leads 20000   half a minute
-
-Both ask the same instance for the same leads, and both wait for the job. The connector must be installed in the folder
-that ``MARKETO_CLIENTS`` names (:mod:`benchmarks.others`). What it prints goes nowhere; its imports do not count, nor do
-ours.
+Both ask the same instance for the same leads, and both wait for the job. What the connector prints goes nowhere; its
+imports do not count, nor do ours.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import logging
 import os
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import duckdb
 
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.transfers.marketo_to_sql import MarketoToSqlOperator
+from benchmarks.alone import CONN_ID, connect, execute
 from benchmarks.instance import END, START, Instance
-from benchmarks.table import Row, markdown
+from benchmarks.table import Row
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator, Context
+    from collections.abc import Iterator
 
 CLIENT = "airbyte-source-marketo"
 TARGET = 0.5
 """Our time may be this part of the connector's."""
 POLL_INTERVAL = 0.5
 """Seconds, of both. With shorter ones, both would wait for Marketo's rate limit."""
-REPEATS = 3
 
 
-def measure(instance: Instance, folder: Path) -> Row:
+def measure(instance: Instance, folder: Path, repeats: int) -> Iterator[Row]:
     """
     Measure both in turn; the median of the ratios of neighbours counts.
 
     :param instance: the instance that has the leads.
     :param folder: folder for files and databases.
+    :param repeats: pairs of measurements.
     """
-    connection = {
-        "conn_type": "marketo",
-        "host": instance.url,
-        "login": instance.client_id,
-        "password": instance.client_secret,
-        "extra": {"poll_interval": POLL_INTERVAL},
-    }
-    os.environ["AIRFLOW_CONN_MARKETO_BENCHMARK"] = json.dumps(connection)
+    connect(instance, POLL_INTERVAL)
     fields = instance.lead_fields()
-    _ours(folder / "first", fields)  # the first run imports modules on demand
+    _ours(folder / "first_run", fields)  # the first run imports modules on demand
     ours, theirs, rows = [], [], 0
-    for number in range(REPEATS):
+    for number in range(repeats):
         printed, seconds = _theirs(instance, folder, fields)
         theirs.append(seconds)
-        rows, seconds = _ours(folder / str(number), fields)
+        rows, seconds = _ours(folder / f"run{number}", fields)
         ours.append(seconds)
         assert rows == printed, f"{rows} rows are in the table, and {CLIENT} has printed {printed}"
-    return Row(
+    yield Row(
         "From an export job to a merged table in DuckDB",
         f"{rows:,} leads of {len(fields)} columns",
         f"{median(ours):.1f} s",
@@ -92,13 +75,13 @@ def _ours(folder: Path, fields: list[str]) -> tuple[int, float]:
         start=START,
         end=END,
         output_path=str(folder / "files"),
-        marketo_conn_id="marketo_benchmark",
+        marketo_conn_id=CONN_ID,
         deferrable=False,
     )
     begun = time.perf_counter()
-    manifest = extract.execute(_context(extract))
+    manifest = execute(extract)
     load = MarketoToSqlOperator(task_id="load", manifest=manifest, sql_conn_id="wh", schema="marketo")
-    load.execute(_context(load))
+    execute(load)
     seconds = time.perf_counter() - begun
     with duckdb.connect(str(database), read_only=True) as connection:
         ((rows,),) = connection.execute("SELECT count(*) FROM marketo.leads").fetchall()
@@ -120,32 +103,3 @@ def _theirs(instance: Instance, folder: Path, fields: list[str]) -> tuple[int, f
     if process.returncode != 0:
         raise RuntimeError(f"{CLIENT} failed: {said[-2000:]}")
     return printed, float(said.splitlines()[-1])
-
-
-def _context(operator: BaseOperator) -> Context:
-    task: Any = SimpleNamespace(dag_id="benchmark", task_id=operator.task_id, run_id="run", map_index=-1)
-    task.task, task.try_number, task.max_tries, task.xcom_push = operator, 1, 0, lambda **_: None
-    return cast("Context", {"ti": task})
-
-
-def main() -> int:
-    """Run the command; the exit code is 1 if the target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.end_to_end", description=__doc__.split("::")[0])
-    parser.add_argument("--leads", type=int, default=200_000, help="how many leads; default 200,000")
-    options = parser.parse_args()
-    if "MARKETO_CLIENTS" not in os.environ:
-        parser.error(f"MARKETO_CLIENTS does not name the folder in which {CLIENT} is installed")
-    with tempfile.TemporaryDirectory(prefix="marketo-benchmarks-") as name:
-        folder = Path(name)
-        os.environ["AIRFLOW_HOME"] = str(folder / "airflow")
-        logging.disable(logging.INFO)
-        spool = folder / "spool"
-        spool.mkdir()
-        with Instance(spool, leads=options.leads, activities=1000, leads_since="2026-01-01") as instance:
-            row = measure(instance, folder)
-    print(markdown([row]))
-    return 0 if row.passed else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())
