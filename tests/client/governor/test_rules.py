@@ -48,12 +48,30 @@ def test_the_call_after_the_last_of_the_window_waits_for_the_first_to_leave_it_a
     go(state, "next", now=20.51, waited=10.51)
 
 
+def test_a_call_behind_one_that_waits_for_the_window_waits_for_the_second_to_leave_it():
+    state = State()
+    for call in range(90):
+        go(state, f"{call}", now=call / 10)
+        done(state, f"{call}", now=call / 10)
+    assert rules.admit(state, LIMITS, ask("first"), moment(10)) == pytest.approx(10.5)
+    assert rules.admit(state, LIMITS, ask("second"), moment(15)) == pytest.approx(5.6)
+    go(state, "first", now=20.51, waited=10.51)
+    go(state, "second", now=20.61, waited=5.61)
+
+
+def test_a_call_behind_more_calls_than_the_window_holds_waits_for_the_last_to_leave_it():
+    state, two = State(), Limits(2, 8)
+    for call in range(5):
+        wait = rules.admit(state, two, ask(f"{call}"), moment(call))
+    assert wait == pytest.approx(1 + 20.5 - 4)
+
+
 def test_no_more_at_once_than_slots_and_a_dead_workers_lease_ends_by_itself():
     state = State()
     for call in range(8):
         go(state, f"{call}", now=0)
     assert rules.admit(state, LIMITS, ask("ninth"), moment(59.9)) > 0
-    go(state, "ninth", now=60.1, waited=60)
+    go(state, "ninth", now=60, waited=60)
 
 
 def test_a_renewed_lease_lasts():
@@ -64,10 +82,11 @@ def test_a_renewed_lease_lasts():
     assert rules.admit(state, one, ask("next"), moment(111)) == 0
 
 
-def test_a_call_that_never_reached_marketo_is_not_counted():
+@pytest.mark.parametrize("seconds", [1, 30])
+def test_a_call_that_never_reached_marketo_is_not_counted(seconds):
     state = State()
     go(state, "lost", now=0)
-    done(state, "lost", now=1, error=MarketoConnectionError("no route"))
+    done(state, "lost", now=seconds, error=MarketoConnectionError("no route"))
     assert state.sent == []
 
 
@@ -100,6 +119,15 @@ def test_urgent_calls_pass_others_that_have_waited_longer():
     assert rules.admit(state, one, ask("urgent", INTERACTIVE, 0.02), moment(0.12)) == 0
 
 
+def test_calls_that_began_to_wait_at_the_same_moment_do_not_wait_for_each_other():
+    state, one = State(), Limits(90, 1)
+    rules.admit(state, one, ask("running"), moment(0))
+    for name in ("a", "b"):
+        assert rules.admit(state, one, ask(name), moment(1)) > 0
+    rules.settle(state, one, "running", None, moment(1.5))
+    assert rules.admit(state, one, ask("a", waited=0.5), moment(1.5)) == 0
+
+
 def test_no_call_waits_for_ever_behind_more_urgent_calls():
     state, one = State(), Limits(90, 1)
     rules.admit(state, one, ask("running"), moment(0))
@@ -114,16 +142,19 @@ def test_a_call_that_gave_up_waiting_does_not_hold_others_up_for_long():
     assert rules.admit(state, one, ask("killed", INTERACTIVE), moment(0)) > 0
     rules.settle(state, one, "running", None, moment(0.5))
     assert rules.admit(state, one, ask("next", EXTRACT), moment(0.6)) > 0
-    assert rules.admit(state, one, ask("next", EXTRACT, waited=1), moment(1.6)) == 0
+    assert rules.admit(state, one, ask("next", EXTRACT, waited=0.42), moment(1.02)) == 0
 
 
 def test_a_615_takes_a_slot_away_until_half_a_minute_was_quiet():
     state = State()
     go(state, "a", now=0)
+    go(state, "long", now=0)
     done(state, "a", now=0.1, error=MarketoThrottledError("615", code="615"))
     assert rules.parallel_now(state, LIMITS, 0.1) == 7
-    assert 0 < state.paused_until - 0.1 <= 2
+    assert 0 < rules.admit(state, LIMITS, ask("next"), moment(0.1)) <= 2, "a short pause"
     assert rules.parallel_now(state, LIMITS, 30.2) == 8
+    done(state, "long", now=30.2, error=MarketoThrottledError("615", code="615"))
+    assert rules.parallel_now(state, LIMITS, 30.2) == 7
 
 
 def test_the_rejections_of_one_burst_are_one_lesson():
@@ -135,6 +166,28 @@ def test_the_rejections_of_one_burst_are_one_lesson():
     for call in range(52, 60):
         done(state, f"{call}", now=0.2, error=MarketoThrottledError("606", code="606"))
     assert rules.rate_now(state, LIMITS, 0.2) == pytest.approx(0.8 * 60)
+
+
+@pytest.mark.parametrize(("since", "rate"), [(80, 21), (200, 11)])
+def test_a_lower_ceiling_counts_half_until_the_limit_has_recovered(since, rate):
+    """The first ceiling is 40 calls; the second burst has 20."""
+    state = State()
+    for begin, calls in ((0, 40), (since, 20)):
+        for call in range(calls):
+            now = begin + call / 2
+            go(state, f"{now}", now=now)
+            error = MarketoThrottledError("606", code="606") if call == calls - 1 else None
+            done(state, f"{now}", now=now, error=error)
+    assert rules.rate_now(state, LIMITS, now) == pytest.approx(rate)
+
+
+def test_a_tenth_of_the_limit_is_kept_and_spread_over_the_window():
+    state = State()
+    go(state, "a", now=0)
+    done(state, "a", now=0.1, error=MarketoThrottledError("606", code="606"))
+    assert rules.rate_now(state, LIMITS, 0.1) == pytest.approx(9)
+    assert rules.admit(state, LIMITS, ask("b"), moment(0.1)) == pytest.approx(20.5 / 9 - 0.1)
+    assert rules.rate_now(state, LIMITS, 60.1) == pytest.approx(10.125), "it grows from there"
 
 
 def test_a_failure_that_is_not_throttling_changes_no_limit():
@@ -217,6 +270,15 @@ def test_a_latch_set_by_a_clock_that_was_wrong_ends_with_this_day():
     go(state, "b", now=RESET + 1)
 
 
+def test_extracts_stop_at_the_reserve_until_the_day_ends():
+    state = State()
+    rules.tell_used(state, LIMITS, 100, 100, moment(0))
+    with pytest.raises(MarketoQuotaExhaustedError) as caught:
+        rules.admit(state, LIMITS, ask("a", EXTRACT), moment(1))
+    assert caught.value.until == datetime(2026, 1, 16, 6, 5, tzinfo=timezone.utc)
+    go(state, "a", now=RESET, kind=EXTRACT)
+
+
 def test_places_in_marketos_queue_are_eight_and_come_back():
     state = State()
     at = moment(0)
@@ -226,7 +288,10 @@ def test_places_in_marketos_queue_are_eight_and_come_back():
     assert rules.enter_queue(state, LIMITS, "import", "job 8", at)
     rules.leave_queue(state, "export", ["job 0", "unknown"])
     assert rules.enter_queue(state, LIMITS, "export", "job 8", at)
-    assert rules.enter_queue(state, LIMITS, "export", "job 9", moment(2 * 3600 + 1))
+    lapsed = moment(2 * 3600)
+    assert rules.queued(state, LIMITS, "export", lapsed) == []
+    assert rules.enter_queue(state, LIMITS, "export", "job 9", lapsed)
+    assert rules.queued(state, LIMITS, "export", lapsed) == ["job 9"]
 
 
 @pytest.mark.parametrize(("rate", "slots"), [(90, 8), (88, 5), (5, 8), (1, 10)])
@@ -234,6 +299,11 @@ def test_shares_never_exceed_the_whole(rate, slots):
     share = Limits(rate, slots).share(1 / slots)
     assert share.parallel == 1
     assert slots * share.rate / share.window <= rate / 20
+
+
+def test_a_share_is_exact_and_paced():
+    assert Limits(98, 98).share(1 / 49) == Limits(2, 2, paced=True)  # 98 / 49 is a little less than 2 as a float
+    assert Limits(5, 8).share(1 / 8) == Limits(1, 1, 32.0, paced=True)
 
 
 def test_alone_the_rate_is_used_to_the_full_and_never_passed():
