@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 
 import pytest
@@ -52,6 +53,25 @@ def test_keys_survive_in_a_file_and_a_branch_saves_only_its_own(row):
     loaded = SeenKeys()
     loaded.load(file)
     assert loaded.add([row, (1,)]) == [False, True]
+
+
+def test_many_texts_survive_in_a_file_that_has_each_once():
+    rows = [(f"{number:032}",) for number in range(10_000)]
+    seen, loaded, file = SeenKeys(), SeenKeys(), io.BytesIO()
+    seen.add(rows)
+    seen.save(file)
+    with gzip.open(io.BytesIO(file.getvalue())) as saved:
+        assert len(saved.read()) == 8 + len(rows) * (8 + 32)
+    file.seek(0)
+    loaded.load(file)
+    assert not any(loaded.add(rows))
+
+
+def test_a_closed_set_has_let_its_texts_go():
+    seen = SeenKeys()
+    assert seen.add([("one",)]) == [True]
+    seen.close()
+    assert seen.add([("one",)]) == [True]
 
 
 def test_dense_ids_take_little_room():

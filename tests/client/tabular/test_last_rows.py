@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from contextlib import closing
+
 import pytest
 
 from airflow_provider_marketo.client.tabular.keys import LastRows, NumberSet
@@ -36,6 +39,18 @@ def test_many_rows_give_exactly_their_duplicates(index):
     keys = [str(number % 7_000) for number in range(20_000)]
     index.add(range(len(keys)), [keys])
     assert superseded(index, len(keys)) == list(range(13_000))
+
+
+def test_keys_beyond_the_room_are_not_in_memory():
+    index = LastRows(in_memory=1_000)
+    with closing(index):
+        tracemalloc.start()
+        for start in range(0, 50_000, 1_000):
+            index.add(range(start, start + 1_000), [[f"{number:032}" for number in range(start, start + 1_000)]])
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < 2_000_000, "all 50,000 keys would be five megabytes"
+        assert superseded(index, 50_000) == []
 
 
 def test_a_set_of_numbers_comes_back_and_knows_what_lies_between():
