@@ -44,7 +44,7 @@ TESTS: Mapping[str, Sequence[str]] = {
     "client/tabular/keys": ("client/tabular",),
     "client/transport": ("client/test_client.py", "client/test_answers.py", "client/bulk", "client/test_secrets.py"),
     "extract/run": ("operators/test_bulk_extract.py", "faults/test_bulk_extract_weather.py", "extract"),
-    "hooks/quota": ("hooks",),
+    "hooks/quota": ("hooks", "test_stored_formats.py"),
     "hooks/settings": ("hooks",),
     "imports/matching": ("imports/test_matching.py", "operators/test_bulk_import.py"),
     "imports/sync": (
@@ -54,8 +54,13 @@ TESTS: Mapping[str, Sequence[str]] = {
         "operators/test_stop.py",
     ),
     "policy": ("test_policy.py",),
-    "streams/position": ("streams", "operators/test_incremental_leads.py"),
-    "streams/run": ("streams", "operators/test_incremental_leads.py", "operators/test_hidden_changes.py"),
+    "streams/position": ("streams", "operators/test_incremental_leads.py", "test_stored_formats.py"),
+    "streams/run": (
+        "streams",
+        "operators/test_incremental_leads.py",
+        "operators/test_hidden_changes.py",
+        "test_stored_formats.py",
+    ),
 }
 """Modules to their tests, under ``tests``."""
 

@@ -134,7 +134,7 @@ def test_a_variable_of_another_instance_is_ignored(marketo, desk):
 
 def test_exported_bytes_are_counted_on_request_and_kept_afterwards(marketo, desk):
     instance = marketo(time_scale=1)
-    desk.reader().current()
+    assert desk.reader().current().exports_measured_at is None
     assert desk.reader().current(exports=True).exports_measured_at is not None
     assert desk.reader().refresh().exports_measured_at is not None
     assert instance.report().calls["bulk_export_leads.get_jobs"] == 1

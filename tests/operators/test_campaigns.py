@@ -228,6 +228,7 @@ def test_the_program_may_be_cloned_for_the_run(schedule):
     schedule.run(clone_to_program_name="A run of its own", tokens={"{{my.Headline}}": "Hi"})
     (run,) = schedule.sendings
     assert run.asset_id != BATCH
+    assert run.tokens == (("{{my.Headline}}", "Hi"),)
     assert "A run of its own" in [each.name for each in schedule.marketo.instance.store.programs.all.values()]
 
 

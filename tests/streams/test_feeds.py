@@ -195,6 +195,12 @@ def test_deletions_that_marketo_has_forgotten_are_a_gap_that_fails_the_task(stre
     assert result["start"] == "2026-01-16T00:00:00Z"
 
 
+def test_a_stream_that_starts_at_the_oldest_record_has_no_gap(stream):
+    followed = stream(now=START + timedelta(days=14))
+    found = followed.run(operator=MarketoDeletedLeadsOperator, **JSONL)
+    assert (found["start"], found["end"]) == ("2026-01-10T00:00:00Z", "2026-01-24T00:00:00Z")
+
+
 def test_a_gap_that_is_skipped_leaves_out_what_is_gone_and_nothing_else(stream):
     followed = stream(activities=0, now=START + timedelta(days=20))
     log = followed.sim.instance.store.activities

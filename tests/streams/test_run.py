@@ -19,7 +19,7 @@ from airflow_provider_marketo.operators.streams import MarketoActivitiesOperator
 from airflow_provider_marketo.simulator.routes import HANDLERS
 from airflow_provider_marketo.streams import run as run_module
 from airflow_provider_marketo.streams.overlap import Overlap
-from airflow_provider_marketo.streams.position import PositionStore
+from airflow_provider_marketo.streams.position import Position, PositionStore
 from airflow_provider_marketo.streams.task import default_stream
 from airflow_provider_marketo.streams.watch import WatchState
 from tests.streams.conftest import HOUR, START, AssetStore
@@ -455,6 +455,18 @@ def test_a_position_with_a_wrong_member_is_damaged(stream, variables, member, va
         followed.hour(1, **JSONL)
 
 
+def test_a_damaged_position_in_an_assets_state_is_named(stream):
+    followed = stream()
+    followed.state.set("marketo_position_s", {"pages": 5})
+    with pytest.raises(AirflowFailException, match="marketo_position_s in the state store of the task's outlet is dam"):
+        followed.hour(0, **JSONL)
+
+
+def test_a_position_remembers_the_latest_hundred_ranges():
+    position = Position("i", "s", "t", published=dict.fromkeys((f"{number:03}" for number in range(100)), "output"))
+    assert list(position.with_range("100", "output")) == [f"{number:03}" for number in range(1, 101)]
+
+
 def test_a_run_that_asks_for_the_future_names_the_end_that_it_asked_for(stream):
     followed = stream()
     followed.clock.advance(2 * HOUR.total_seconds())
@@ -470,17 +482,18 @@ def test_a_run_that_asks_for_the_future_names_the_end_that_it_asked_for(stream):
 def test_a_stream_on_a_disk_that_is_not_shared_stops_before_it_publishes_elsewhere(stream, monkeypatch, is_shared):
     """The position is global: without this error each host would have a part of the rows."""
     followed = stream()
-    followed.hour(0, **JSONL)
+    followed.hour(0, output_path=str(followed.output.with_name("the output before")), **JSONL)
+    followed.hour(1, **JSONL)
     before = followed.published()
     monkeypatch.setattr("socket.gethostname", lambda: "worker-2")
     if is_shared:
-        followed.hour(1, **JSONL)
+        followed.hour(2, **JSONL)
         assert len(followed.published()) > len(before)
         return
     own = followed.output.with_name("of worker-1")
     followed.output.rename(own)
     with pytest.raises(AirflowFailException, match=r"host worker-2 does not see .* reachable by every worker"):
-        followed.hour(1, **JSONL)
+        followed.hour(2, **JSONL)
     assert not [path for path in followed.output.rglob("*") if path.is_file()], "it has published nothing here"
 
 
