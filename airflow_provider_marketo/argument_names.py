@@ -77,7 +77,7 @@ OTHER_NAMES: Mapping[str, Sequence[str]] = {
 }
 """Our arguments by the names that others give them. Errors suggest only arguments that the class has."""
 
-_CONNECTION = "The connection has it: marketo_conn_id names the connection."
+_CONNECTION = "It is a field of the connection that marketo_conn_id names."
 ELSEWHERE: Mapping[str, str] = {
     "hashSalt": "The key of hash_fields is the connection's extra hash_secret.",
     **dict.fromkeys(("clientId", "clientSecret", "munchkinId", "domainUrl", "endpoint", "baseUrl"), _CONNECTION),

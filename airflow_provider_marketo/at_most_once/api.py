@@ -101,8 +101,9 @@ def call_operation(context: Mapping[str, Any], hook: MarketoHook, arguments: Map
 def _check(operation: Operation, arguments: Mapping[str, Any]) -> None:
     if operation.family == "identity":
         raise MarketoInvalidRequestError(
-            "the connection requests and renews tokens by itself, and a token must not end up in XCom",
+            f"{operation.name} cannot be a task: its result, a token, must not end up in XCom",
             parameter="operation",
+            remedy="Leave the task out: every task requests and renews its token by itself.",
         )
     if arguments["all_pages"] and operation.paging == "none":
         raise MarketoInvalidRequestError(

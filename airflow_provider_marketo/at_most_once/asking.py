@@ -104,7 +104,10 @@ def ask(operator: Any, context: Mapping[str, Any], error: MarketoAmbiguousOutcom
         log.warning("Airflow did not accept the question, so the task fails: %s", failure)
         return
     if asked != body:
-        log.warning("The task fails now: it asked about another request before, and Airflow shows that question again.")
+        log.warning(
+            "The task fails now: an earlier try asked about another request, and Airflow would show that question"
+            " instead of this one."
+        )
         return
     log.warning("Waiting for a person in Airflow's Required Actions. %s", error)
     keep_usage()

@@ -103,7 +103,7 @@ class AudienceWork(ImportWork):
                     raise MarketoInvalidRequestError(
                         f"the input has no column {with_nearest(str(name), rows.columns)}",
                         parameter=parameter,
-                        remedy=f"Its columns are {', '.join(rows.columns)}. Values for all rows go into constants.",
+                        remedy=f"Its columns are {', '.join(rows.columns)}. For one value in all rows, use constants=.",
                     )
         return super().choose(rows)
 

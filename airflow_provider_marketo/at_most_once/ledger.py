@@ -212,7 +212,9 @@ class Ledger:
         try:
             self._store.write(sending.key, entry.to_json())
         except Exception:  # noqa: BLE001 - the stored entry says the same, without the reason
-            log.info("The reason could not be written to the ledger's entry %s", sending.key)
+            log.info(
+                "The ledger's entry %s could not be updated with the reason why the outcome is unknown", sending.key
+            )
 
     def _restore(self, sending: Sending, before: str | None) -> None:
         """Restore the entry to its earlier text, because the request certainly did not run."""

@@ -73,7 +73,7 @@ _START = Arg(
 _END = Arg(("--end",), help="First second after the span, ISO 8601 (default for a DAG: now).")
 _WINDOW = Arg(("--window",), help="Length of a window, ISO 8601 (default: P30D).", default="P30D")
 _ORDER = Arg(("--order",), help="Which window comes first.", choices=get_args(WindowOrder), default="oldest_first")
-_DATE_FIELD = Arg(("--date-field",), help="Date by which the windows select, such as updatedAt.")
+_DATE_FIELD = Arg(("--date-field",), help="Date field that decides which rows are in a window, such as updatedAt.")
 _FIELDS = Arg(("--field",), help="A field. May be given several times (default: all).", action="append", dest="fields")
 _CUSTOM_OBJECT = Arg(("--custom-object",), help="API name of the type, for custom_objects.")
 _PROGRAM_IDS = Arg(

@@ -80,7 +80,7 @@ def _checked(url: str, parameter: str) -> str:
     path = parts.path.rstrip("/")
     if _UI.fullmatch(str(parts.hostname)):
         raise MarketoInvalidRequestError(
-            f"the connection's {parameter} is the address of Marketo's pages, which answer no calls",
+            f"the connection's {parameter} is the address of Marketo's web pages, which do not answer API calls",
             parameter=parameter,
             remedy=_REMEDY,
         )

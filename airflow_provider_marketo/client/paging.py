@@ -36,7 +36,9 @@ def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
     """Return the token of the page that ``moreResult`` promises; to end without that page would lose records."""
     token = reply.next_page_token
     if not token or token == asked.get("nextPageToken"):
-        raise MarketoDataError(f"Marketo promises more {what} but gives no new paging token", operation=reply.operation)
+        raise MarketoDataError(
+            f"Marketo says that more {what} follow but gives no new paging token", operation=reply.operation
+        )
     return {"nextPageToken": token}
 
 
@@ -101,7 +103,8 @@ def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: M
         empty = 0 if records else empty + 1
         if empty > MOST_EMPTY_PAGES:
             raise MarketoDataError(
-                f"Marketo promises more, and sent {MOST_EMPTY_PAGES} empty pages in a row", operation=reply.operation
+                f"Marketo says that more records follow but sent more than {MOST_EMPTY_PAGES} empty pages in a row",
+                operation=reply.operation,
             )
         yield reply
         following, before = rule(reply, parameters) if rule else None, records

@@ -236,7 +236,7 @@ def _folder_finding(folder: str, tasks: str) -> Finding:
     if not existing.is_dir() or not os.access(existing, os.W_OK):
         return error(
             folder,
-            f"this host ({host}) may not write there, and {tasks} will",
+            f"this host ({host}) may not write to this folder, and {tasks} must",
             f"Create the folder for the user of the workers, or correct the rights of {existing}.",
         )
     if remote_executors() and network_file_system(place) is None:

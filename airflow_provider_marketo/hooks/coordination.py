@@ -81,8 +81,9 @@ def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int
     if runtime().is_first_notice(task):
         log.info(
             "This task is in the pool %s and makes one Marketo call at a time, but nothing limits how many such tasks "
-            "run at once. Put it into the pool that the connection %s names in its extra pool.",
+            "run at once. Give it pool=%r, the pool of the connection %s.",
             task.pool,
+            settings.pool,
             settings.conn_id,
         )
     return 1

@@ -22,7 +22,7 @@ from airflow_provider_marketo import airflow_compat
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BY_HAND = "it is a script or a command, and no task or trigger"
+BY_HAND = "this process is a script or a command, not a task or trigger"
 """The reason of a process that a person has started. Tasks have another reason, or no reason."""
 
 _IN_CONTAINERS = ("AIRFLOW_IS_K8S_EXECUTOR_POD", "AIRFLOW_IS_EXECUTOR_CONTAINER")

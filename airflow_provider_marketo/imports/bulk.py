@@ -250,9 +250,7 @@ class BulkImport:
 
     def _untold(self, one: ReportRow) -> RejectRow:
         values = [one.values.get(name) for name in self._staged.plan.header]
-        return RejectRow(
-            "unknown", code_of(one.reason), f"{one.reason} (Marketo does not say of which row)", None, values
-        )
+        return RejectRow("unknown", code_of(one.reason), f"{one.reason} (Marketo does not name the row)", None, values)
 
 
 def _line(outcome: str, one: ReportRow, rows: Sequence[Sequence[Any]], numbers: Sequence[int]) -> RejectRow:

@@ -142,7 +142,7 @@ class StagedImport:
         """Return the number of the input row for each of a chunk's rows."""
         found = list(plans.numbers(chunk, self._left_out))
         if len(found) != chunk.rows:
-            raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and the plan knows {len(found)}")
+            raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and the plan has {len(found)} for it")
         return found
 
     def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[RejectRow] = ()) -> None:
@@ -330,7 +330,7 @@ class StagedImport:
                 lost=f"{counted(account.unknown, 'row')} of {self.request.describe()}" if all_lost else "",
                 instance=self.keeper.progress.fingerprint.rpartition(":")[0],
                 operation=self._operation,
-                remedy=f"{'Clear the task: it asks Marketo again for their reports. ' if untold else ''}Check in"
+                remedy=f"{'Clear the task: it asks Marketo for the reports again. ' if untold else ''}Check in"
                 f" Marketo whether they exist. To send them once more, {allow}clear the task; the staged rows are kept."
                 " All other rows were sent.",
             )

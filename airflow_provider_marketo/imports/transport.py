@@ -35,7 +35,7 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
     :return: ``sync`` or ``bulk``, and the whole input.
     """
     if latency is not None and latency < BULK_TAKES:
-        log.info("transport=auto: sync, as a bulk import may take longer than the %s asked for", latency)
+        log.info("transport=auto uses sync: a bulk import may take longer than latency=%s", latency)
         return SYNC, rows
     most = SYNC_CALLS * RECORDS_PER_CALL
     seen, count = [], 0
@@ -48,7 +48,7 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
     rest = replace(rows, batches=chain(seen, rows.batches))
     if count > most:
         log.info(
-            "transport=auto: bulk, as more than %d rows would cost more than %d sync calls; an import of up to 10 MB"
+            "transport=auto uses bulk: more than %d rows would cost more than %d sync calls; an import of up to 10 MB"
             " costs about %d",
             most,
             SYNC_CALLS,
@@ -56,6 +56,6 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
         )
         return BULK, rest
     log.info(
-        "transport=auto: sync, as %s cost %s", counted(count, "row"), counted(-(-count // RECORDS_PER_CALL), "call")
+        "transport=auto uses sync: %s cost %s", counted(count, "row"), counted(-(-count // RECORDS_PER_CALL), "call")
     )
     return SYNC, rest

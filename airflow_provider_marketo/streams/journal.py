@@ -230,7 +230,7 @@ class JournalRun(StreamRun):
         :raises MarketoInvalidRequestError: the journal has events, but none of this instance.
         """
         if self._is_new and not self._is_certain and reader.others and not reader.ours:
-            found = ", ".join(sorted(filter(None, reader.others))) or "instances that it does not name"
+            found = ", ".join(sorted(filter(None, reader.others))) or "unnamed instances"
             raise MarketoInvalidRequestError(
                 f"the journal has {counted(reader.events, 'event')} of {found}, and none of {self._instance}",
                 parameter="adobe_conn_id",
@@ -354,5 +354,5 @@ def fits(record: Record, request: StreamRequest) -> bool:
 def _left_out(reader: JournalReader) -> str:
     if not reader.others:
         return ""
-    listed = ", ".join(f"{count} of {name or 'no instance'}" for name, count in sorted(reader.others.items()))
-    return f"; events of others left out: {listed}"
+    listed = ", ".join(f"{count} of {name or 'an unnamed instance'}" for name, count in sorted(reader.others.items()))
+    return f"; left out events of other instances: {listed}"

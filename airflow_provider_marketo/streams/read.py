@@ -154,7 +154,7 @@ def check_empty(empty: int, most: int, one: Pass, operation: str, remedy: str) -
         log.info("%d pages in a row without a record; at most %d are allowed (%s)", empty, most, one.name)
     if empty > most:
         raise MarketoDataError(
-            f"Marketo sent {empty} pages without a record and promises more ({one.name})",
+            f"Marketo sent {empty} pages in a row without a record and says that more follow ({one.name})",
             operation=operation,
             remedy=remedy,
         )

@@ -150,9 +150,9 @@ class StreamRequest(ExtractRequest):
         plan = without_excluded(plan, self, client)
         if self.include_raw and (self.hash_fields or plan.changed_fields):
             raise MarketoInvalidRequestError(
-                f"the JSON of events in {RAW} shows what is hashed or left out elsewhere",
+                f"the JSON of events in {RAW} would show the values that other columns hash or leave out",
                 parameter="include_raw",
-                remedy="Leave include_raw out, or hash_fields and the lead fields of exclude_fields.",
+                remedy="Leave out include_raw, or leave out both hash_fields and the lead fields in exclude_fields.",
             )
         return plan
 

@@ -41,8 +41,8 @@ def resync(sql_conn_id: str, schema: str | None, table: str) -> str:
             raise MarketoInvalidRequestError(
                 f"the task group has loaded no table {with_nearest(table, list(datasets))}",
                 parameter="--table",
-                remedy="Name one of the tables in _marketo_loads; what MarketoToSqlOperator loads by itself is read"
-                " again by clearing its extract.",
+                remedy="Name one of the tables in _marketo_loads. If another task loads the table, clear the extract"
+                " before that task instead.",
             )
         engine.begin()
         engine.execute(f"DELETE FROM {engine.table(WATERMARKS)} WHERE source = {literal(source)}")

@@ -182,7 +182,10 @@ class TableShaper:
             for source, (column, dataset, is_key) in known.items()
             if source in fields and dataset == self._dataset and is_key == (source in key)
         }
-        log.warning("%s does not exist any more: it is created again, and its loads can run again", self._table)
+        log.warning(
+            "%s does not exist any more: it is created again, and loads that it has had before can be repeated",
+            self._table,
+        )
         self._log.forget_dropped(self._table, known.keys() - kept.keys())
         return kept
 
@@ -225,7 +228,7 @@ class TableShaper:
         )
         self._log.rename(self._table, source, name)
         log.warning(
-            "%s.%s cannot be widened, by its type or because of a view that uses it; its values are in %s from now on",
+            "%s.%s cannot be widened, because of its type or because a view uses it; its values are in %s from now on",
             self._table,
             column,
             name,
@@ -268,10 +271,10 @@ def removal_target(engine: Engine, log: Log, table: str, dataset: str, key: dict
     columns = {source: column for source, (column, _, is_key) in known.items() if is_key}
     if set(columns) != set(key):
         raise MarketoInvalidRequestError(
-            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest names deleted rows"
+            f"the key of {table} is {', '.join(sorted(columns))}, and the manifest identifies deleted rows"
             f" by {', '.join(key)}",
             parameter="table",
-            remedy=f"Give the table of {dataset}.",
+            remedy=f"Name the table that holds {dataset}.",
         )
     kinds = {column: found[column] or key[source] for source, column in columns.items()}
     return Shape(table, columns, kinds, tuple(columns.values()), None, created=False)

@@ -445,7 +445,7 @@ def test_a_page_that_is_promised_and_cannot_be_had_is_an_error_and_not_the_end(c
     last = {"success": True, "result": [{"id": 2}], "moreResult": True} | token
     marketo.get(re.compile(rf"{HOST}/rest/v1/lists.json.*"), [{"json": page}, {"json": last}])
     found = client.paginate("static_list_membership.get_lists")
-    with pytest.raises(errors.MarketoDataError, match="promises more records"):
+    with pytest.raises(errors.MarketoDataError, match="says that more records follow"):
         list(found)
 
 

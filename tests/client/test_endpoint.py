@@ -81,9 +81,9 @@ def test_anything_else_is_refused(host):
     ],
 )
 def test_the_address_of_marketos_pages_is_refused_before_it_gets_the_secret(url):
-    with pytest.raises(MarketoInvalidRequestError, match=r"host is the address of Marketo's pages.*Munchkin"):
+    with pytest.raises(MarketoInvalidRequestError, match=r"host is the address of Marketo's web pages.*Munchkin"):
         Endpoint.parse(url)
-    with pytest.raises(MarketoInvalidRequestError, match=r"identity_url is the address of Marketo's pages"):
+    with pytest.raises(MarketoInvalidRequestError, match=r"identity_url is the address of Marketo's web pages"):
         Endpoint.parse("123-ABC-456", url if "://" in url else f"https://{url}")
 
 

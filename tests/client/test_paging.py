@@ -157,7 +157,7 @@ def test_leads_that_are_promised_without_a_new_token_are_not_taken_for_the_end(c
         found(rows(1), nextPageToken="one", moreResult=True),
         found(rows(2), moreResult=True, **token),
     )
-    with pytest.raises(MarketoDataError, match="promises more records but gives no new paging token"):
+    with pytest.raises(MarketoDataError, match="says that more records follow but gives no new paging token"):
         leads(client)
 
 

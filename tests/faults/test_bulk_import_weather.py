@@ -390,7 +390,7 @@ def test_rows_without_a_report_are_listed_and_the_next_try_asks_again(marketo, t
     instance.fail("bulk_import_leads.get_failures", status=404, times=None)
     store = StateStore()
     text, account = refused(tmp_path, source(*ODD), store)
-    assert "Clear the task: it asks Marketo again for their reports" in text
+    assert "Clear the task: it asks Marketo for the reports again" in text
     assert counts(account) == {"accepted": 40, "unknown": 3}
     assert "lacks 3 rows; this may be one of them" in table(account["rejects"])[0]["_marketo_message"]
     _, account = refused(tmp_path, "gone.csv", store)  # the reports are still missing

@@ -302,7 +302,7 @@ def test_a_task_outside_the_pool_makes_one_call_at_a_time_and_logs_it_once(run_a
     for _ in range(2):
         assert governor_of(settings()).parallel == 1
     (record,) = [record for record in caplog.records if "in the pool default_pool" in record.getMessage()]
-    assert "the pool that the connection marketo_default names" in record.getMessage()
+    assert "Give it pool='marketo', the pool of the connection marketo_default." in record.getMessage()
 
 
 def test_a_host_without_the_redis_client_is_not_the_end_of_the_task(monkeypatch):

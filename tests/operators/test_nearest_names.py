@@ -299,7 +299,7 @@ WHAT_ADOBE_AND_OTHERS_SAY = [
     (MarketoBulkExtractOperator, "primaryAttributeValueIds", "Did you mean 'filters'?"),
     (MarketoBulkExtractOperator, "max_export_mb", "Did you mean 'daily_export_mb'?"),
     (MarketoBulkExtractOperator, "hash_salt", "The key of hash_fields is the connection's extra hash_secret."),
-    (MarketoBulkExtractOperator, "munchkin_id", "The connection has it: marketo_conn_id names the connection."),
+    (MarketoBulkExtractOperator, "munchkin_id", "It is a field of the connection that marketo_conn_id names."),
     (MarketoBulkImportOperator, "input", "Did you mean 'source'?"),
     (MarketoSyncLeadsOperator, "rows", "Did you mean 'records' or 'source'?"),
     (MarketoApiOperator, "parameters", "Did you mean 'arguments'?"),

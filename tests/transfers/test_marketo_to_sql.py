@@ -141,7 +141,9 @@ def test_a_database_without_an_engine_is_refused_with_the_known_ones(tmp_path, m
     monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "oracle", "host": "h"}))
     with pytest.raises(MarketoTaskError, match="the type 'oracle', for which there is no engine") as caught:
         run(load(published(tmp_path / "out", LEADS).to_xcom()))
-    assert "DuckDB (type duckdb, extra duckdb), PostgreSQL (type postgres, extra postgres), SQLite" in str(caught.value)
+    assert "DuckDB (type duckdb, pip extra duckdb), PostgreSQL (type postgres, pip extra postgres), SQLite" in str(
+        caught.value
+    )
 
 
 def test_a_schema_with_the_name_of_the_file_is_refused_by_duckdb(tmp_path, monkeypatch):

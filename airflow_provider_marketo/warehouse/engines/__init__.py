@@ -72,7 +72,7 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
         connection = BaseHook.get_connection(sql_conn_id)
     row = engine_of(connection)
     if row is None:
-        known = ", ".join(f"{row.name} (type {', '.join(row.conn_types)}, extra {row.extra})" for row in ENGINES)
+        known = ", ".join(f"{row.name} (type {', '.join(row.conn_types)}, pip extra {row.extra})" for row in ENGINES)
         raise MarketoInvalidRequestError(
             f"connection {sql_conn_id} has the type {connection.conn_type!r}, for which there is no engine",
             parameter="sql_conn_id",
