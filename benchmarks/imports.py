@@ -144,7 +144,7 @@ def sync(scale: float, rate: int) -> Iterator[Row]:
 
 
 def custom_activities(scale: float, rate: int) -> Row:
-    """Measure some hundred calls with custom activities, with the same comparison as :func:`sync`."""
+    """Measure a few hundred calls with custom activities, with the same comparison as :func:`sync`."""
     found = _apart("benchmarks.imports_flow", "custom_activities", str(scale), str(rate))
     assert found["rejected"] == {}, found
     windows = (ACTIVITY_CALLS - 1) // rate

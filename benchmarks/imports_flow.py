@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 BULK_ROWS = 60_000
-"""Eight files of some ten megabytes: long rows, so that the simulator writes few records."""
+"""Eight files of about ten megabytes: long rows, so that the simulator writes few records."""
 
 
 def _simulate(settings: Settings, pipe: Connection) -> None:

@@ -29,8 +29,8 @@ _HEAD = """\
 # Arguments
 
 Every public class with its arguments. `python -m tools.arguments_page` makes this page from the signatures.
-The docstrings say what an argument means. The arguments of Airflow's `BaseOperator` and `BaseSensorOperator`
-come in addition. An argument with a mark in the column *template* may hold a Jinja template.
+The docstrings say what an argument means. Operators and sensors also take the arguments of Airflow's
+`BaseOperator` and `BaseSensorOperator`. An argument with a mark in the column *template* may hold a Jinja template.
 
 ## Lists
 
@@ -42,8 +42,8 @@ makes of any of them, in Python or JSON. Other text is one value; it is never ta
   campaign or a list, values to look up or to erase, files, columns to leave out or to hash) does nothing, and succeeds.
 * Where a list narrows what is read, waited for or sent (`fields`, `activity_types`, `object_types`, lists in `filters`,
   `lead_ids` and `asset_ids` of streams, sensors and triggers, `once_by`), an empty one is refused: without the argument
-  the task means everything. Skip the task upstream, for example with `@task.short_circuit`, when there is nothing to
-  name.
+  the task would take everything. Skip the task upstream, for example with `@task.short_circuit`, when there is
+  nothing to name.
 """
 
 

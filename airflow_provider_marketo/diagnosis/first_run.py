@@ -121,7 +121,7 @@ def _extract(task: DagTask, start: datetime | None, end: datetime) -> TaskCost:
     if name in _NOTES:
         return TaskCost(task.task_id, name, CALLS_A_JOB, note=_NOTES[name])
     if start is None:
-        return TaskCost(task.task_id, name, CALLS_A_JOB, note="for each window; its run says how many: give --start")
+        return TaskCost(task.task_id, name, CALLS_A_JOB, note="for each window; give --start to count the windows")
     last = _date(facts.get("end")) or end
     request = ExtractRequest(
         name,
@@ -147,7 +147,7 @@ def _listing(task: DagTask) -> TaskCost:
         return TaskCost(task.task_id, "reference data", None, note="depends on its keys")
     pages = {listing.source: 2 if listing.versions else 1 for listing in request.listings if listing.parent is None}
     by_row = [listing.name for listing in request.listings if listing.parent is not None]
-    rows = f", and 1 for each row of what {', '.join(by_row)} belong to" if by_row else ""
+    rows = f", and 1 for each record to which {', '.join(by_row)} belong" if by_row else ""
     looked_up = f", and 1 for each 300 keys of {', '.join(found)}" if found else ""
     note = f"and 1 for each further page{rows}{looked_up}"
     return TaskCost(task.task_id, "reference data", sum(pages.values()), note=note)

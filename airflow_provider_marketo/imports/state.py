@@ -78,7 +78,7 @@ class ChunkState(Serializable):
     :param resent: whether it was sent before, with an unknown outcome.
     :param reopened: whether this try asks Marketo again about rows whose outcome an earlier try did not learn.
     :param losses: how many times the answer to its upload was lost.
-    :param sent_at: when it was first sent, on Marketo's clock, ISO 8601. It did not create any older record.
+    :param sent_at: when it was first sent, on Marketo's clock, ISO 8601. The chunk did not create older records.
     """
 
     SPARSE: ClassVar[bool] = True

@@ -146,7 +146,7 @@ class _Counted(Generic[Line]):
 
     def batch(self, rows: Iterator[Row]) -> list[Row]:
         """
-        Return the next rows: some thousands, or fewer if they have many bytes.
+        Return the next rows: a few thousand, or fewer if they have many bytes.
 
         :param rows: the rows that are parsed from these lines.
         """

@@ -39,8 +39,8 @@ class MarketoActivitiesOperator(ReadsJournal):
         ``lookback`` is then how far back repeated events are recognized (default seven days); ``end`` and ``list_id``
         are refused.
     :param include_raw: write the JSON of each event into the column ``_raw``; with ``adobe_conn_id`` only.
-    :param on_gap: as in the base; with ``adobe_conn_id`` also ``fill``, which reads by bulk extract the events that the
-        journal has forgotten.
+    :param on_gap: as in the base class; with ``adobe_conn_id`` also ``fill``, which reads by bulk extract the events
+        that the journal has forgotten.
 
     The other parameters are those of :class:`~.stream_base.MarketoStreamOperator`.
     """
@@ -128,7 +128,7 @@ class MarketoActivitiesOperator(ReadsJournal):
         """Refuse arguments that the feed, or the journal, does not support."""
         if self.adobe_conn_id is None:
             refused = {"include_raw": self.include_raw, "on_gap": self.on_gap == "fill"}
-            why, remedy = "needs adobe_conn_id: it is about the journal", "Name a connection of type adobe_events."
+            why, remedy = "needs adobe_conn_id: it applies only to a journal", "Name a connection of type adobe_events."
         else:
             refused = {"list_id": self.list_id is not None, "end": self.end is not None}
             why = "cannot be used with adobe_conn_id: a journal is read to its end, and does not know members of lists"

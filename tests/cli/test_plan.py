@@ -111,7 +111,7 @@ def test_a_dag_has_calls_megabytes_and_days_before_its_first_run(airflow, known,
     assert (tasks["extract_leads"]["calls"], tasks["extract_leads"]["mb"]) == (1 + 3 * 12, 240.0)
     assert tasks["extract_activities"]["mb"] == 480.0
     assert tasks["extract_reference"]["calls"] >= 15
-    assert "segments, program_tokens belong to" in tasks["extract_reference"]["note"]
+    assert "each record to which segments, program_tokens belong" in tasks["extract_reference"]["note"]
     assert tasks["extract_program_members"]["note"] == "for each ten programs"
     assert "give --start" in tasks["daily"]["note"]
     assert tasks["back"]["calls"] == ""

@@ -59,7 +59,7 @@ class CsvTransform(Transform):
             self._helper = names.index(str(rules.schema.helper))
         self._files.head = self._without_helper(raw if raw.endswith(b"\n") else raw + b"\n")
         if rules.span is not None and rules.schema.date is not None:
-            column = position(names, rules.schema.date, "by which rows are cut to their window")
+            column = position(names, rules.schema.date, "which says whether a row belongs to its window")
             self._dates = _Dates(column, len(names), rules.span)
         if self.outcome.keys is not None or rules.partitions.by or rules.hashed or rules.hidden.columns(names):
             self._cells = _Cells(rules, names, keyed=self.outcome.keys is not None)
@@ -231,7 +231,7 @@ class _Cells:
     def _partition(self, names: Sequence[str], name: str) -> tuple[int, str, str]:
         """Return the position of a partition's cell, the partition's name, and the kind of the cell."""
         source = self._rules.partitions.source(name)
-        place = position(names, source, "by which rows are spread over folders")
+        place = position(names, source, "which says to which folder a row belongs")
         kind = STRING if source in self._rules.hashed else self._kinds.get(source, STRING)
         return place, name, kind
 

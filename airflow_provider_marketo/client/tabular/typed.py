@@ -47,9 +47,9 @@ class TypedTransform(Transform):
         rules = self.rules
         needed: dict[str, str] = {}
         if rules.span is not None and rules.schema.date is not None:
-            needed[rules.schema.date] = "by which rows are cut to their window"
+            needed[rules.schema.date] = "which says whether a row belongs to its window"
         if rules.attributes == "typed":
-            needed[ACTIVITY_TYPE_ID] = "by which rows are spread over datasets"
+            needed[ACTIVITY_TYPE_ID] = "which says to which dataset a row belongs"
         for name, why in needed.items():
             position(names, name, why)
         known = [*(column.name for column in rules.schema.columns), rules.schema.helper]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 class MarketoAssetOperator(MarketoOnceOperator):
     """
-    Get, create, change, clone, approve or delete a Marketo asset, so that running it twice ends in the same state.
+    Get, create, change, clone, approve or delete a Marketo asset, so that a second run changes nothing.
 
     The operator understands Marketo's business rule errors (709): approving an approved asset is a success. For a name
     that is taken, ``if_exists`` applies. After a kill or a lost reply, the task uses the name to find the asset that it
