@@ -377,13 +377,19 @@ class DagRun:
         content = self.airflow.api("GET", path)["content"]
         return [message for line in content for message in _messages(line)]
 
-    def clear(self, task_id: str) -> None:
-        """Clear a task, as the Clear button does."""
+    def clear(self, task_id: str, *, downstream: bool = False) -> None:
+        """
+        Clear a task, as the Clear button does.
+
+        :param task_id: the task.
+        :param downstream: whether to clear the tasks after it, too.
+        """
         self.airflow.api(
             "POST",
             f"/api/v2/dags/{self.dag_id}/clearTaskInstances",
             dag_run_id=self.run_id,
             task_ids=[task_id],
+            include_downstream=downstream,
             dry_run=False,
             only_failed=False,
         )

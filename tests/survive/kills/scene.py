@@ -248,8 +248,8 @@ class Scene:
                 clears += 1
                 self.kill.notes.append("cleared")
                 failed = [task["task_id"] for task in self.steadily(self.run.tasks) if task["state"] == "failed"]
-                for task_id in failed:
-                    self.steadily(lambda task_id=task_id: self.run.clear(task_id))  # type: ignore[misc]
+                for task_id in failed:  # Airflow would not run the tasks after it, which are "upstream_failed"
+                    self.steadily(lambda task_id=task_id: self.run.clear(task_id, downstream=True))  # type: ignore[misc]
             time.sleep(LOOK)
         self.attempt.ended = not self.kill.blow.may_fail
         self.attempt.repeats = self._repeats()
