@@ -36,7 +36,7 @@ _LISTED = {
     (True, True): "changes",
     (False, True): "everything",
     (True, False): "changes",
-    (False, False): "everything; a missing row is not gone",
+    (False, False): "everything; a missing row does not mean a deletion",
 }
 """Rows of a listing with a start, by whether it can select changes, and whether a missing row means a deletion."""
 
@@ -65,13 +65,15 @@ def listings() -> str:
             f"`{each.name}`",
             f"`{each.operation}`",
             ", ".join(f"`{name}`" for name in each.key),
-            f"what `keys` name by `{each.looked_up_by}`" if each.looked_up_by else _LISTED[each.changes, each.complete],
-            f"a row of `{each.parent}`" if each.parent else "300 keys" if each.looked_up_by else "a page",
+            f"the rows of `keys`, by `{each.looked_up_by}`"
+            if each.looked_up_by
+            else _LISTED[each.changes, each.complete],
+            f"row of `{each.parent}`" if each.parent else "300 keys" if each.looked_up_by else "page",
             "yes" if each.default else "",
         )
         for each in LISTINGS.values()
     ]
-    return _table(("table", "operation", "key", "with `start`", "a call for", "by default"), rows)
+    return _table(("table", "operation", "key", "with `start`", "one call for each", "by default"), rows)
 
 
 def errors() -> str:
