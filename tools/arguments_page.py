@@ -34,8 +34,8 @@ The docstrings say what an argument means. Operators and sensors also take the a
 
 ## Lists
 
-An argument that takes several values takes a list, a tuple, a set, another task's result, and the text that a template
-makes of any of them, in Python or JSON. Other text is one value; it is never taken apart at commas.
+An argument for several values takes a list, a tuple, a set or another task's result. It also takes the text that a
+template makes of any of them, in Python or JSON. Other text is one value: it is never split at commas.
 
 * `None`, an empty text and the text `None` mean *not given*: the default applies, or without a default the task fails.
 * An empty list names nothing, and never means everything. A task with an empty list of what it works on (leads of a

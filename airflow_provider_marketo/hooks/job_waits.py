@@ -1,4 +1,4 @@
-"""Waits for Marketo's jobs. DAG files that are only parsed do not need them, so they lie apart from :mod:`.work`."""
+"""Waits for Marketo's jobs. They are not in :mod:`.work`, because DAG files that are only parsed do not need them."""
 
 from __future__ import annotations
 

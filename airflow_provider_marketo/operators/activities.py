@@ -41,11 +41,11 @@ class MarketoCustomActivitiesOperator(MarketoImportOperator):
     ``activities.describe_custom_type``, and for ``lookup_field`` ``leads.get_by_filter_type``.
 
     :param activity_type: API name, name or id of an approved custom activity type.
-    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
-        gzipped; or
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, plain or
+        gzipped. Give one of ``source``, ``sql`` and ``records``.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields.

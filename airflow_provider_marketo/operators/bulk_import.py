@@ -40,10 +40,10 @@ class MarketoBulkImportOperator(MarketoImportOperator):
     ``static_list_membership.get_list_by_id``, ``programs.get_by_id`` and ``channels.get_by_name``.
 
     :param object_type: ``leads``, ``program_members`` or ``custom_objects``.
-    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, plain or
         gzipped. A glob that finds nothing is an empty input, which is a success.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``; ``id`` only updates.
     :param list_id: static list that imported leads join.
     :param partition_name: name of a lead partition.

@@ -60,13 +60,13 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     ``leads.get_by_filter_type``.
 
     :param campaign_id: id of a smart campaign with the trigger "Campaign is Requested", source "Web Service API".
-    :param lead_ids: ids of the leads: a list, or a template or XCom that gives one. Duplicates count once. An empty
-        list sends nothing and is not an error.
-    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
-        gzipped, with a column ``leadId`` or the one that ``lookup_field`` names; or
+    :param lead_ids: ids of the leads: a list, or a template or XCom that gives a list. Give one of ``lead_ids``,
+        ``source``, ``sql`` and ``records``. Duplicates count once. An empty list sends nothing and is not an error.
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, plain or
+        gzipped, with a column ``leadId`` or the one that ``lookup_field`` names.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields.
@@ -96,7 +96,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
     :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
         Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param force: send again what the ledger marks as sent, once after each clear of the task.
-    :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
+    :param dry_run: make the checks and log the calls that the task would make. The task only reads.
     :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "leads", "groups_sent", "groups_sent_earlier"}``; ``campaign`` is its name.
@@ -258,7 +258,7 @@ class MarketoScheduleCampaignOperator(MarketoOnceOperator):
     :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
         Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param force: send again what the ledger marks as sent, once after each clear of the task.
-    :param dry_run: make the checks and log the call that the task would make. Only reads are made.
+    :param dry_run: make the checks and log the call that the task would make. The task only reads.
     :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"campaign_id", "campaign", "run_at", "scheduled", "scheduled_earlier"}``; ``campaign`` is its name.
@@ -334,7 +334,7 @@ class MarketoSendSampleOperator(MarketoOnceOperator):
     :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
         Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param force: send again what the ledger marks as sent, once after each clear of the task.
-    :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
+    :param dry_run: make the checks and log the calls that the task would make. The task only reads.
     :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"email_id", "email", "samples_sent", "samples_sent_earlier"}``; ``email`` is its name.

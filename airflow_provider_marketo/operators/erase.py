@@ -43,12 +43,12 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
 
     :param evidence: folder for the evidence, a JSON file per run of the task: counts, times, and if the connection has
         a ``hash_secret``, a digest with this key instead of each value and id.
-    :param lead_ids: Marketo ids of the leads; or
+    :param lead_ids: Marketo ids of the leads. Give one of ``lead_ids``, ``source``, ``sql`` and ``records``.
     :param source: files with a column ``leadId`` or the one that ``lookup_field`` names: csv, tsv, jsonl or parquet,
-        perhaps gzipped; a path, URL, glob or ``ObjectStoragePath``, or a list of them; or
+        plain or gzipped; a path, URL, glob or ``ObjectStoragePath``, or a list of them.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields.
@@ -56,9 +56,9 @@ class MarketoEraseLeadsOperator(MarketoDeferrableOperator):
         leads that have one of its values are deleted. Default: the input has ids, in a column ``leadId``.
     :param columns: column of the input to the name that ``lookup_field`` uses: ``{"mail": "email"}``.
     :param confirm: must be True, or render to True.
-    :param allow_none_found: whether the task succeeds if no value finds a lead. Otherwise it fails: this is most often
-        a mistake upstream, and evidence would say that a request was fulfilled. If only some values find no lead, the
-        task warns, and the evidence has their positions.
+    :param allow_none_found: let the task succeed if no value finds a lead. By default it fails, because this is most
+        often a mistake upstream, and the evidence would say that the request was fulfilled. If only some values find no
+        lead, the task warns, and the evidence has their positions.
     :param max_leads: refuse to delete more, which is usually a mistake upstream.
     :param verify_after: how long after the deletion to look again: seconds, a timedelta or an ISO 8601 duration; None
         for never. Needs a triggerer.

@@ -57,9 +57,9 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
 
     :param output_path: folder: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or ``abfs://``. One
         folder holds one dataset. It must render to the same value at every try.
-    :param start: first second wanted; a datetime or ISO 8601, in UTC if it names no zone. Default: the data interval's
-        start.
-    :param end: first second no longer wanted. Default: the data interval's end.
+    :param start: first second of the span; a datetime or ISO 8601, in UTC if it names no zone. Default: the data
+        interval's start.
+    :param end: first second after the span. Default: the data interval's end.
     :param mode: ``auto``, ``updated_at``, ``change_feed`` or ``snapshot``.
     :param first_lead: a time before which no lead was created; for snapshots.
     :param fields: REST API names, or ``"all"`` (default): every field of describe, without those that Marketo refuses.
@@ -74,8 +74,8 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         from those of the output's earlier files.
     :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
-    :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
-        ``_misfits``) or ``fail``. The manifest always counts such values.
+    :param on_type_error: what to do with a value that does not fit its column: ``null``, ``string`` (null, and its text
+        in the column ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param poll_interval: time between two polls of the jobs: seconds, a timedelta or an ISO 8601 duration. Default: the
@@ -84,8 +84,8 @@ class MarketoIncrementalLeadsOperator(PublishesLineage, MarketoJobOperator):
         reset does not count.
     :param max_empty_pages: largest number of pages of the feed in a row without a record; with more, the task fails.
     :param partition_events: give the asset events of the outlets a partition key (Airflow 3.3): the start of the run's
-        data interval, or of the span without one. DAGs that are scheduled by the plain asset do not start for such
-        events.
+        data interval, or the start of the span if the run has no interval. DAGs that are scheduled by the plain asset
+        do not start for such events.
     :param max_calls: largest number of calls per try.
     :param daily_export_mb: *experimental*: megabytes that all runs, tries and mapped tasks of the DAG may export in
         bulk in a day. When they are spent, the task waits in the triggerer and continues the next day. The task leaves

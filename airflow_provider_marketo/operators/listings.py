@@ -44,15 +44,15 @@ class MarketoListingOperator(PublishesLineage, MarketoDeferrableOperator):
         ``externalSalesPersonId``, and ``name`` of named accounts. The instance defines the columns of these tables.
     :param start: list what has changed since then; a datetime or ISO 8601, in UTC if it names no zone. Default:
         everything.
-    :param end: first second that is not wanted. Default: now.
+    :param end: first second after the span. Default: now.
     :param fields: columns to write: a list for all tables that have them, or lists by table. Columns of the key are
         always written. Default: all.
     :param exclude_fields: columns to leave out, in the form of ``fields``.
     :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection, in
         the form of ``fields``.
     :param file_format: ``parquet``, ``jsonl`` or ``csv``.
-    :param on_type_error: a value that does not fit its column: ``null``, ``string`` (null, and its text in the column
-        ``_misfits``) or ``fail``. The manifest always counts such values.
+    :param on_type_error: what to do with a value that does not fit its column: ``null``, ``string`` (null, and its text
+        in the column ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.
     :param max_calls: largest number of calls per try. A table that would take more calls than are left is not begun.
     :param marketo_conn_id: id of the connection.

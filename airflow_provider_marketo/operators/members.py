@@ -45,12 +45,12 @@ class MarketoListMembersOperator(MarketoImportOperator):
 
     :param list_id: id of the static list.
     :param mode: ``add`` leads, ``remove`` them, or ``mirror``: make the list equal to the input.
-    :param lead_ids: Marketo ids of the leads; or
-    :param source: files with a column ``leadId`` (or another, with ``columns``): csv, tsv, jsonl or parquet, perhaps
-        gzipped; a path, URL, glob or a list of them; or
+    :param lead_ids: Marketo ids of the leads. Give one of ``lead_ids``, ``source``, ``sql`` and ``records``.
+    :param source: files with a column ``leadId`` (or another, with ``columns``): csv, tsv, jsonl or parquet, plain or
+        gzipped; a path, URL, glob or a list of them.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query with such a column, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields.
@@ -188,12 +188,12 @@ class MarketoProgramMembersOperator(MarketoImportOperator):
     :param program_id: id of the program.
     :param program_member_status: status of the program's channel for every row. Without it, a column ``statusName``
         holds the status, and members whose row has none keep theirs.
-    :param lead_ids: Marketo ids of the leads; or
+    :param lead_ids: Marketo ids of the leads. Give one of ``lead_ids``, ``source``, ``sql`` and ``records``.
     :param source: files with a column ``leadId``, and perhaps ``statusName`` and program member fields: csv, tsv, jsonl
-        or parquet, perhaps gzipped; a path, URL, glob or a list of them; or
+        or parquet, plain or gzipped; a path, URL, glob or a list of them.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
-    :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``; or
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param sql: a query with such columns, or a ``.sql`` file, on ``sql_conn_id``.
     :param sql_conn_id: connection of a database.
     :param records: list of mappings of names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields.

@@ -52,14 +52,14 @@ class MarketoStreamOperator(PublishesLineage, MarketoDeferrableOperator):
     :param partition_by: columns, or ``activity_type``, ``year``, ``month``, ``date``, ``hour``: Hive-style folders.
     :param exclude_fields: columns to leave out. They are never written. The key cannot be left out.
     :param hash_fields: columns replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection.
-    :param on_type_error: a value that does not fit its column: ``null``, ``string`` or ``fail``.
+    :param on_type_error: what to do with a value that does not fit its column: ``null``, ``string`` or ``fail``.
     :param on_gap: what to do when Marketo no longer has the next records: ``fail``, or ``skip`` to the oldest that it
         has.
     :param on_quota_exhausted: ``defer`` until the quota's reset and read the range again, or ``fail`` at once.
     :param max_empty_pages: largest number of pages in a row without a record; with more, the task fails.
     :param partition_events: give the asset events of the outlets partition keys (Airflow 3.3): the start of the run's
-        data interval, or of its range without one, and the starts of earlier intervals that the run has caught up
-        with. DAGs that are scheduled by the plain asset do not start for such events.
+        data interval, or the start of its range if the run has no interval; and the starts of earlier intervals that
+        the run has caught up with. DAGs that are scheduled by the plain asset do not start for such events.
     :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: the manifest: paths, rows, bytes, checksums and the range; never rows.

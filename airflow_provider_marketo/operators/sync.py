@@ -50,10 +50,10 @@ class MarketoSyncOperator(MarketoImportOperator):
         ``named_accounts`` or ``custom_objects``.
     :param records: list of mappings of field names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields. Give either this or ``source``.
-    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, plain or
         gzipped.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, and for leads
         ``createDuplicate``, which is never sent twice.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
@@ -190,10 +190,10 @@ class MarketoSyncLeadsOperator(MarketoSyncOperator):
 
     :param records: list of mappings of field names to values, or a function that returns one. It is not a template:
         leads must appear neither in XCom nor in rendered fields. Give either this or ``source``.
-    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, perhaps
+    :param source: file, URL, glob or ``ObjectStoragePath``, or a list of them: csv, tsv, jsonl or parquet, plain or
         gzipped.
     :param source_format: format of the files, if their names do not show it.
-    :param delimiter: sign between the cells of a csv file. Default: a comma, and a tab in a tsv file.
+    :param delimiter: the character between the cells of a csv file. Default: a comma, and a tab in a tsv file.
     :param action: ``createOrUpdate`` (Marketo's default), ``createOnly``, ``updateOnly``, or ``createDuplicate``, which
         is never sent twice.
     :param lookup_field: the field by which leads are found. Default: ``email``.

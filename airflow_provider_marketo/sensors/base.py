@@ -94,9 +94,10 @@ class MarketoSensor(ConnectedSensor):
 
     In the triggerer all sensors of a connection share their calls.
 
-    Airflow's own parameters hold in every mode: ``poke_interval`` (60 seconds), ``timeout`` (the deadline; without it
-    ``[sensors] default_timeout``, a week), ``soft_fail`` (skipped, whether the deadline or an error ends the wait).
-    ``exponential_backoff`` holds in ``poke`` and ``reschedule`` mode; in the triggerer, sensors share their polls.
+    Airflow's own parameters apply in every mode: ``poke_interval`` (60 seconds), ``timeout`` (the deadline; without it
+    ``[sensors] default_timeout``, a week), ``soft_fail`` (the task is skipped, whether the deadline or an error ends
+    the wait). ``exponential_backoff`` applies only in ``poke`` and ``reschedule`` mode; in the triggerer, sensors share
+    their polls.
 
     :param deferrable: wait in the triggerer. Default: ``[operators] default_deferrable``.
     :param marketo_conn_id: id of the connection.

@@ -74,8 +74,8 @@ class MarketoProgramMemberSensor(MarketoSensor):
     """
     Wait until a program has a number of members in some status, such as 200 who registered for a webinar.
 
-    The sensor counts no further than it must; 300 members cost a call. Marketo does not count the members of programs
-    with more than 100,000.
+    The sensor stops counting when it has found enough members; 300 cost a call. Marketo finds members by their status
+    only in programs of up to 100,000 members.
 
     Adobe's operations: ``program_members.get``, ``programs.get_by_id`` once.
 

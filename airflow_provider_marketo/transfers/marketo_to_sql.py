@@ -25,11 +25,11 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
     The manifest says what its rows are: changes are merged by key, never older rows over newer ones; a full list marks
     the rows that it no longer names; deletes are marked with their time. Tables are created and extended as needed.
     Each dataset has a table, a transaction and a row in ``_marketo_loads``. A table that fails does not stop the
-    others, and the task fails naming it. Loads may be repeated, cleared, run in another order or at the same time: the
-    tables are the same in the end.
+    others; the task then fails and names it. Loads may be repeated, cleared, run in another order or at the same time:
+    the tables are the same in the end.
 
-    It does not call Marketo. DuckDB and PostgreSQL are supported; SQLite serves tests and tutorials. Each needs the
-    extra of its name, such as ``airflow-provider-marketo[duckdb]``.
+    The task does not call Marketo. DuckDB and PostgreSQL are supported; SQLite serves tests and tutorials. Each needs
+    the extra of its name, such as ``airflow-provider-marketo[duckdb]``.
 
     :param manifest: what the other task returned (``extract.output``), or the path or URL of a manifest.
     :param sql_conn_id: connection of the database.
@@ -39,8 +39,8 @@ class MarketoToSqlOperator(PublishesTables, ChecksArguments, BaseOperator):
         Default: named after the dataset, such as ``leads`` or ``activity_send_email``.
     :param mode: ``upsert``, ``snapshot`` or ``tombstones``, as a check: a mode that contradicts the manifest is
         refused.
-    :param history: also keep the versions of rows in ``<table>_history``, with ``_valid_from`` and ``_valid_to``. A
-        load that is older than the table is refused then.
+    :param history: also keep the versions of rows in ``<table>_history``, with ``_valid_from`` and ``_valid_to``. With
+        ``history``, a load that is older than the table is refused.
     :param on_delete: ``mark`` deleted leads, or ``erase`` them: then only ids and the mark remain, in every table.
     :param max_deletes: largest number of rows that a full list may mark; a number below 1 is a share of the live rows,
         but at least ten rows. If the list would mark more, nothing is loaded.

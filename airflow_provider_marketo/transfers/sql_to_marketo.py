@@ -51,15 +51,15 @@ class SqlToMarketoOperator(MarketoImportOperator):
     :param object_type: ``leads``; ``program_members`` (bulk), ``custom_objects``, or any other that
         ``MarketoSyncOperator`` takes.
     :param transport: ``sync``, ``bulk``, ``ingestion``, or ``auto``: sync for up to 30,000 rows or if ``latency``
-        leaves no time for bulk, else bulk. The choice and its cost in calls are logged. Data ingestion needs a
-        Performance Tier and is never chosen by itself. It reports outcomes elsewhere, so its rows count as submitted.
+        leaves no time for bulk, else bulk. The choice and its cost in calls are logged. ``auto`` never chooses data
+        ingestion, which needs a Performance Tier. It reports outcomes elsewhere, so its rows count as submitted.
     :param latency: how soon the rows have to be in Marketo, for ``auto``: seconds, a timedelta or an ISO 8601 duration.
-    :param action: ``createOrUpdate`` (Marketo's default); ``createOnly``, ``updateOnly`` and ``createDuplicate`` go by
-        sync.
+    :param action: ``createOrUpdate`` (Marketo's default); ``createOnly``, ``updateOnly`` and ``createDuplicate`` are
+        sent by sync.
     :param lookup_field: for leads, the field by which they are found. Default: ``email``.
     :param dedupe_by: for objects other than leads, ``dedupeFields`` (Marketo's default) or ``idField``, which needs
         ``updateOnly``.
-    :param list_id: static list that leads join; goes by bulk.
+    :param list_id: static list that leads join; they are sent in bulk.
     :param partition_name: lead partition.
     :param program_id: program that imported members join.
     :param program_member_status: status of these members; a status of the program's channel.
@@ -90,8 +90,8 @@ class SqlToMarketoOperator(MarketoImportOperator):
     :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: the account of rows (``ImportResult``): counts, ids of imports, and the addresses of the tables of rejects
-        and warnings; never rows. With data ingestion also ``correlation_id``, which with ``/`` and a chunk's name is
-        the ``X-Correlation-Id`` of its calls.
+        and warnings; never rows. With data ingestion also ``correlation_id``: the ``X-Correlation-Id`` of a call is
+        this id, ``/`` and the chunk's name.
     """
 
     permissions: ClassVar[Sequence[str]] = ("{object_type}.sync",)

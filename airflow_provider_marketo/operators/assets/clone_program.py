@@ -47,7 +47,7 @@ class MarketoCloneProgramOperator(MarketoOnceOperator):
     :param on_unknown: *experimental*: if ``on_ambiguous`` stops the task, ``ask`` a person in Airflow's Required
         Actions and continue with the answer, or ``fail`` at once. In ``dags test`` the task fails.
     :param force: send again what the ledger marks as sent, once after each clear of the task.
-    :param dry_run: make the checks and log the calls that the task would make. Only reads are made.
+    :param dry_run: make the checks and log the calls that the task would make. The task only reads.
     :param max_calls: largest number of calls that a try may make.
     :param marketo_conn_id: id of the connection.
     :return: ``{"program_id", "name", "url", "created", "tokens_changed", "approved", "activated", "contents"}``;

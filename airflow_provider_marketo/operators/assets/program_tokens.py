@@ -29,7 +29,7 @@ class MarketoProgramTokensOperator(MarketoOperator):
     :param program_id: id of the program.
     :param folder: a folder or program as ``{"id": 12, "type": "Folder"}``, or the name or path of a folder, instead of
         ``program_id``.
-    :param dry_run: read the tokens and log the calls that the task would make. Only reads are made.
+    :param dry_run: read the tokens and log the calls that the task would make. The task only reads.
     :param max_calls: largest number of calls per try.
     :param marketo_conn_id: id of the connection.
     :return: ``{"folder", "tokens", "changed"}``: how many tokens were asked for, and the names of those that were
