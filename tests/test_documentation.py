@@ -92,6 +92,18 @@ def test_the_table_of_errors_names_each_code_and_the_class_that_it_raises():
     assert re.search(r"^\| `611` \| System error \| `MarketoTransientError` \| maybe \|", table, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("code", "name", "error"),
+    [
+        ("HTTP 401", "HTTP unauthorized", "MarketoAuthError"),
+        ("401013", "Ingestion token invalid", "MarketoAuthError"),
+        ("4290801", "Ingestion daily quota", "MarketoQuotaExhaustedError"),
+    ],
+)
+def test_the_table_of_errors_has_codes_that_are_not_in_an_envelope(code, name, error):
+    assert f"| `{code}` | {name} | `{error}` | no |" in PARTS["errors"]()
+
+
 def test_the_picture_shows_every_folder_of_the_package():
     folders = {
         folder.name for folder in picture.PACKAGE.iterdir() if folder.is_dir() and (folder / "__init__.py").exists()

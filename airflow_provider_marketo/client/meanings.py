@@ -118,10 +118,10 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.IN_USE: _wrong("Remove what uses the object first; Marketo shows it under Used By."),
     codes.UNKNOWN_STATUS: _wrong("Use a status of the program's channel; channels.get_by_name lists them."),
     codes.CUSTOM_OBJECTS_OFF: _unavailable(_SUBSCRIPTION),
-    codes.MOST_ACTIVITY_TYPES: _wrong(
+    codes.TOO_MANY_ACTIVITY_TYPES: _wrong(
         "Delete a custom activity type that is no longer used, or ask Adobe to raise the limit."
     ),
-    codes.MOST_ATTRIBUTES: _wrong(
+    codes.TOO_MANY_ATTRIBUTES: _wrong(
         "A custom activity type takes 20 attributes: leave some out, or put them into another type."
     ),
     codes.FILTER_UNSUPPORTED: _unavailable(

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import requests
 from airflow.cli.cli_config import GroupCommand
+from urllib3 import HTTPResponse
 
 from airflow_provider_marketo.cli.definition import get_marketo_cli_commands
-from airflow_provider_marketo.client import codes, meanings
+from airflow_provider_marketo.client import answer, codes, meanings
 from airflow_provider_marketo.client import errors as client_errors
 from airflow_provider_marketo.client.operations import all_operations
 from airflow_provider_marketo.listings.table import LISTINGS
@@ -26,11 +31,14 @@ _RETRY = {
     "read": "always",
     "repeatable": "yes",
     "upsert": "after Marketo's own timeout",
-    "reconcile": "after a look whether it ran",
+    "reconcile": "after the task has looked whether it ran",
     "once": "only if Marketo certainly refused it",
 }
 """The retry classes of the catalogue, as an answer to: may the call be sent again?"""
 
+_NOT_IN_ENVELOPES = frozenset({codes.INGESTION_TOKEN_INVALID, codes.INGESTION_DAILY_QUOTA})
+
+_ACRONYM = re.compile(r"\b(?:crm|http|json|ur[il])\b", re.IGNORECASE)
 
 _LISTED = {
     (True, True): "changes",
@@ -81,11 +89,26 @@ def errors() -> str:
     names = {value: name for name, value in vars(codes).items() if name.isupper() and isinstance(value, str)}
     rows = []
     for code in sorted(names, key=lambda code: (not code.isdigit(), len(code), code)):
-        error = meanings.from_reply("leads.sync", [{"code": code, "message": ""}], None)
-        name = names[code].replace("_", " ").capitalize()
+        error = _error_of(code)
+        name = _ACRONYM.sub(lambda found: found[0].upper(), names[code].replace("_", " ").capitalize())
         executed = "maybe" if error.executed else "no"
         rows.append((f"`{code}`", name, f"`{type(error).__name__}`", executed, error.remedy))
     return _searchable(_table(("code", "name", "error", "may have run", "what to do"), rows))
+
+
+def _error_of(code: str) -> client_errors.MarketoError:
+    """Return the error that a code becomes. Data ingestion's codes and HTTP statuses are not in envelopes."""
+    if code not in _NOT_IN_ENVELOPES and not codes.is_http(code):
+        return meanings.from_reply("leads.sync", [{"code": code, "message": ""}], None)
+    response = requests.Response()
+    response.status_code = int(code.removeprefix("HTTP ")[:3])
+    response.request = requests.Request("POST", "https://123-abc-456.mktorest.com").prepare()
+    response.raw = HTTPResponse(BytesIO(json.dumps({"error_code": code}).encode()), preload_content=False)
+    try:
+        answer.raise_for_status("leads.sync", response)
+    except client_errors.MarketoError as error:
+        return error
+    raise ValueError(f"{code} is no error")
 
 
 def exceptions() -> str:
