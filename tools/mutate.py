@@ -43,7 +43,12 @@ TESTS: Mapping[str, Sequence[str]] = {
     "client/tabular/csvfile": ("client/tabular",),
     "client/tabular/keys": ("client/tabular",),
     "client/transport": ("client/test_client.py", "client/test_answers.py", "client/bulk", "client/test_secrets.py"),
-    "extract/run": ("operators/test_bulk_extract.py", "faults/test_bulk_extract_weather.py", "extract"),
+    "extract/run": (
+        "operators/test_bulk_extract.py",
+        "operators/test_spans.py",
+        "faults/test_bulk_extract_weather.py",
+        "extract",
+    ),
     "hooks/quota": ("hooks", "test_stored_formats.py"),
     "hooks/settings": ("hooks",),
     "imports/matching": ("imports/test_matching.py", "operators/test_bulk_import.py"),

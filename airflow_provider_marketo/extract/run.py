@@ -65,7 +65,7 @@ class ExtractWait:
     """
 
     export_ids: tuple[str, ...]
-    for_turn: bool = False
+    for_turn: bool
 
 
 class ExtractRun:
