@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import threading
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,14 @@ def test_many_texts_survive_in_a_file_that_has_each_once():
     file.seek(0)
     loaded.load(file)
     assert not any(loaded.add(rows))
+
+
+def test_texts_that_another_thread_added_are_known():
+    seen = SeenKeys()
+    thread = threading.Thread(target=seen.add, args=([("one",)],))
+    thread.start()
+    thread.join()
+    assert seen.add([("one",), ("two",)]) == [False, True]
 
 
 def test_a_closed_set_has_let_its_texts_go():

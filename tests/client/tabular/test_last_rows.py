@@ -53,6 +53,15 @@ def test_keys_beyond_the_room_are_not_in_memory():
         assert superseded(index, 50_000) == []
 
 
+def test_the_file_of_a_closed_index_is_closed():
+    index = LastRows(in_memory=0)
+    index.add([0, 1], [["a", "a"]])
+    assert superseded(index, 2) == [0]
+    index.close()
+    with pytest.raises(ValueError, match="closed file"):
+        index.superseded()
+
+
 def test_a_set_of_numbers_comes_back_and_knows_what_lies_between():
     numbers = NumberSet()
     for number in (3, 64, 9_999):
