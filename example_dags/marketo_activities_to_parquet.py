@@ -1,7 +1,7 @@
 """
 Activities of each day as typed Parquet, for Athena, BigQuery, DuckDB, Spark or Trino.
 
-The first run over a long interval is the first load: it is split into windows of 30 days by itself. A run that is
+For a first load, run it once over a long interval: the task splits the interval into windows of 30 days. A run that is
 repeated, or a backfill in any order, writes the same files again.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL,

@@ -5,7 +5,7 @@ The files are read once and checked against the custom object; then they are imp
 whose owner is not a lead are rejected with their row, and the task fails after all others were imported.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
-In it lie files ``incoming/cars-*.parquet`` with the columns ``vin``, ``owner``, ``make`` and ``model``.
+Put files ``incoming/cars-*.parquet`` with the columns ``vin``, ``owner``, ``make`` and ``model`` there.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """
-Activities of each hour as JSON Lines, rows that Marketo shows late included, and a roll-up of each day.
+Activities of each hour as JSON Lines, including rows that Marketo shows late, and a roll-up of each day.
 
 Every run continues from the stream's position, and reads three hours back for activities that became visible late. It
 leaves out what was published before. A run that is cleared or repeated reads its own hour again and publishes the same

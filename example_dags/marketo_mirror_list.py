@@ -4,7 +4,7 @@ A static list that holds exactly the leads of a file: missing members are added,
 If more than a tenth of the list would be removed, the file is probably cut short: the task fails and changes nothing.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
-In it lies ``incoming/customers.csv`` with a column ``marketo_id``.
+Put the file ``incoming/customers.csv`` with a column ``marketo_id`` there.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ A whole Marketo instance as tables of a database, and then the models of dbt on 
 Before the first run: ``airflow marketo setup``, ``pip install 'airflow-provider-marketo[postgres]'`` or ``[duckdb]``,
 the Variable ``marketo_lake`` with a folder or an object store URL, and the connection ``marketo_warehouse`` of type
 ``postgres`` or ``duckdb``. dbt is not a part of this package, and may need other versions of some packages than
-Airflow. So install it on every worker by itself, for example with ``pipx install dbt-core`` and ``pipx inject dbt-core
-dbt-postgres``. The Variable ``marketo_dbt_project`` names a folder that every worker has, with ``dbt_project.yml``,
-``packages.yml`` and ``profiles.yml``: the page *dbt after the load* shows the first two. The profile leads to the
-database of ``marketo_warehouse``.
+Airflow. So install it on every worker in an environment of its own, for example with ``pipx install dbt-core`` and
+``pipx inject dbt-core dbt-postgres``. The Variable ``marketo_dbt_project`` names a folder that every worker has, with
+``dbt_project.yml``, ``packages.yml`` and ``profiles.yml``: the page *dbt after the load* shows the first two. The
+profile leads to the database of ``marketo_warehouse``.
 
 *Experimental: names and columns may still change.*
 """

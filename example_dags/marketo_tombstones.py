@@ -1,8 +1,9 @@
 """
 Leads that no longer exist, as JSON Lines: deleted leads, and merged leads with the lead that stays.
 
-Marketo keeps deletions for 14 days and does not export them in bulk. If the DAG rests for longer, its next run fails
-and says which days are gone: compare the table with a full snapshot of leads, then continue with ``on_gap="skip"``.
+Marketo keeps deletions for 14 days and does not export them in bulk. If the DAG is paused for longer, its next run
+fails and says which days are gone: compare the table with a full snapshot of leads, then continue with
+``on_gap="skip"``.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
 """

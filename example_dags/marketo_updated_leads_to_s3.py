@@ -3,7 +3,7 @@ Leads that changed within the hour, as Parquet on S3, without personal data in c
 
 E-mail addresses and phone numbers are replaced by keyed hashes, by which tables can still be joined; the key is the
 connection's ``hash_secret``. Not every subscription has the filter ``updatedAt``: without it Marketo answers 1035, and
-the task's error names the ways out.
+the task's error names the alternatives.
 
 Before the first run: ``airflow marketo setup``, the AWS connection ``aws_default``, and the Variable
 ``marketo_bucket``. Needs ``pip install 'airflow-provider-marketo[arrow,s3]'``.

@@ -1,12 +1,12 @@
 """
-Import who came to a webinar: from the file of the webinar's provider to the status in Marketo's program.
+Import the attendees of a webinar: a file of the webinar service sets their status in Marketo's program.
 
 Attendees are known by their e-mail address; those that Marketo does not know become leads. A status never moves
 backwards, and a member who is already past it causes a warning, not a failure. Joining a program may fire campaigns: if
 the answer to an upload is lost, the task says so and does not send it again.
 
 Before the first run: ``airflow marketo setup``, and the Variable ``marketo_lake`` with a folder or an object store URL.
-In it lies ``incoming/attendees.csv`` with the columns ``Email`` and ``Seat``.
+Put the file ``incoming/attendees.csv`` with the columns ``Email`` and ``Seat`` there.
 """
 
 from __future__ import annotations

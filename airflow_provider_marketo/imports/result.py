@@ -20,7 +20,8 @@ class ImportDetails(TypedDict, total=False):
     :param groups_sent: campaigns for rows only: calls that this try made.
     :param groups_sent_earlier: campaigns for rows only: calls that earlier tries had made.
     :param sent_before: campaigns for rows only: rows that an earlier run had sent, among those superseded.
-    :param correlation_id: data ingestion only: with ``/`` and a chunk's name, the ``X-Correlation-Id`` of its calls.
+    :param correlation_id: data ingestion only: the ``X-Correlation-Id`` of a call is this id, ``/`` and the chunk's
+        name.
     """
 
     members_before: int

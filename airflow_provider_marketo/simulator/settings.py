@@ -102,10 +102,10 @@ class Settings:
     :param reset_zone: time zone in which the quota day ends at midnight.
     :param users: API users; ``Simulator.client_id`` names the first.
     :param spool: directory of export files; None for a temporary one that is removed at the end.
-    :param export_rows: called with what is exported (``leads``, ``activities``, ``program_members`` or a custom
-        object's name) and the fields, it returns the rows of every export in place of the generated ones. A cell of
+    :param export_rows: function that returns the rows of every export in place of the generated ones. It gets what is
+        exported (``leads``, ``activities``, ``program_members`` or a custom object's name) and the fields. A cell of
         bytes is written unchanged, including quotes.
-    :param export_header: called with the same arguments, it returns the titles of the columns.
+    :param export_header: function that gets the same arguments and returns the titles of the columns.
     """
 
     leads: int = 1_000
