@@ -81,7 +81,9 @@ _CONNECTION = "It is a field of the connection that marketo_conn_id names."
 ELSEWHERE: Mapping[str, str] = {
     "hashSalt": "The key of hash_fields is the connection's extra hash_secret.",
     **dict.fromkeys(("clientId", "clientSecret", "munchkinId", "domainUrl", "endpoint", "baseUrl"), _CONNECTION),
-    **dict.fromkeys(("nextPageToken", "maxReturn", "offset"), "All pages are read, so no task takes a page's size."),
+    **dict.fromkeys(
+        ("nextPageToken", "maxReturn", "offset"), "The task reads all pages, and chooses their size itself."
+    ),
 }
 """Hints for names that no class takes as an argument."""
 

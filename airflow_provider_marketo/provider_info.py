@@ -145,7 +145,7 @@ _CONNECTION_FIELDS = {
     ),
     "daily_quota": _field(
         "Calls a day",
-        "For all integrations together. It is in the contract with Adobe and on Admin > Web Services.",
+        "For all integrations together. The number is in the contract with Adobe and on Admin > Web Services.",
         "integer",
         default=limits.DAILY_CALLS,
         minimum=1,
@@ -244,7 +244,7 @@ _JOURNAL_FIELDS = {
     ),
     "munchkin_ids": _field(
         "Munchkin IDs",
-        "Instances whose events this journal has, separated by commas. A task that wants those of another instance is"
+        "Instances whose events this journal has, separated by commas. A task that wants events of another instance is"
         " refused. Leave empty if you do not know.",
     ),
     "ims_url": _field(

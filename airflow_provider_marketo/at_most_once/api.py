@@ -27,8 +27,8 @@ log = printable_logger(__name__)
 _AT_MOST_ONCE = ("once", "reconcile")
 
 _RESENT = (
-    "sent again, because an answer was lost. The first request may have created what the result skips as existing, and"
-    " removed what it skips as not found"
+    "sent again, because an answer was lost. If the result skips a record as existing or as not found, the first"
+    " request may have created or removed this record"
 )
 
 Page = tuple[list[Any], list[str]]
@@ -164,7 +164,8 @@ def _deleted(pages: Iterable[Page], operation: Operation) -> Iterator[Page]:
         if not meanings.is_not_found(error.code):
             raise
         log.warning(
-            "%s: %s. An earlier try may have deleted it, so the task succeeds; if no try did, check the arguments",
+            "%s: %s. An earlier try may have deleted the record, so the task succeeds; if no try did, check the"
+            " arguments",
             operation.name,
             error.message,
         )

@@ -78,7 +78,8 @@ class Question:
         return (
             f"**Request**: {printable(self.request)}\n\n"
             f"**Operation**: `{self.operation}` on the Marketo instance {self.instance}\n\n"
-            f"**Task**: {task_name(ti)}, run {printable(ti.run_id)}. Its log says why it is unknown.\n\n"
+            f"**Task**: {task_name(ti)}, run {printable(ti.run_id)}. Its log says why Airflow cannot know the"
+            " answer.\n\n"
             f"**How to check**: {how_to_check(self.operation)}\n\n"
             f"* **{SENT}**: the request ran. The task does not send it again, and continues.\n"
             f"* **{NOT_SENT}**: the request did not run. The task sends it now, and continues.\n"

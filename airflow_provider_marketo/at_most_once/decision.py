@@ -45,7 +45,7 @@ def decide(
     if entry is not DAMAGED and (state := state_of(entry)) in ALIVE:
         raise _refused(
             f"the task {entry.dag_id}.{entry.task_id} is {state} and may be sending {entry.what} right now",
-            "Wait until the task has ended. If the entry still waits then, decide.",
+            "Wait until the task has ended. If the entry is still unresolved then, settle it.",
         )
     if sent:
         store.write(key, replace(entry, state=SETTLED, until=stamp(), reason=None, settled_by=by).to_json())

@@ -24,14 +24,14 @@ _INSTRUCTIONS = (
     ("emails.*_module", "Look at the e-mail's modules: emails.get_content."),
     ("form_fields.*", "Look at the form's fields: form_fields.get_fields_for_form."),
     ("user_management.invite_user", "Look for the invitation: user_management.get_invited_user_by_id."),
-    ("*_v2.*", "Look for its name in Marketo, or with {family}.list."),
-    ("snippets.*", "Look for its name in Marketo, or with snippets.get."),
+    ("*_v2.*", "Look for the asset's name in Marketo, or with {family}.list."),
+    ("snippets.*", "Look for the asset's name in Marketo, or with snippets.get."),
     ("landing_page_content.add_section", "Look at the sections of the landing page: landing_page_content.get."),
     ("landing_page_redirect_rules.create", "Look for the rule: landing_page_redirect_rules.get."),
     ("*.create_fields", "Look for the fields: {family}.get_fields."),
     ("activities.*", "Look for the custom activity type: activities.get_custom_types."),
     ("custom_object_schema.*", "Look for the fields of the type: custom_object_schema.describe_type."),
-    ("*", "Look for its name in Marketo, or with {family}.get_by_name."),
+    ("*", "Look for the asset's name in Marketo, or with {family}.get_by_name."),
 )
 """The first pattern that matches applies."""
 

@@ -200,10 +200,12 @@ class Ledger:
             self._store.write(sending.key, settled.to_json())
         except Exception as error:  # noqa: BLE001 - the request ran: a later try must not send it
             log.warning(
-                "%s was sent, but the ledger could not be written (%s). After a clear, the task stops at entry %s",
+                "%s was sent, but the ledger could not record this (%s). Before you clear the task, run `airflow"
+                " marketo ledger settle %s%s --sent`",
                 sending.what,
                 type(error).__name__,
                 sending.key,
+                self._store.option,
             )
             return
         self._forget(sending.key + CLAIM)
@@ -236,7 +238,7 @@ class Ledger:
         try:
             self._store.delete(key)
         except Exception:  # noqa: BLE001 - a claim without a process does no harm
-            log.debug("The claim %s could not be deleted", key)
+            log.debug("The ledger's claim %s could not be deleted", key)
 
     def _ambiguous(self, sending: Sending, why: str, error: MarketoError | None = None) -> MarketoUnknownOutcomeError:
         return MarketoUnknownOutcomeError(

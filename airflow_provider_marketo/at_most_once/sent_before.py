@@ -26,8 +26,8 @@ How many times, and after how many seconds, a run checks whether another run has
 decide, so the rows that both runs want are left to its retry.
 """
 _REMEDY = (
-    "Restore the file from a backup. Without it, the rows of its run may be sent again: delete it only if you accept"
-    " that, and clear the task."
+    "Restore the file from a backup. Without it, a task may send the rows of that run again: delete the file only"
+    " if you accept that, and clear the task."
 )
 
 

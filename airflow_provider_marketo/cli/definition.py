@@ -62,7 +62,9 @@ _LEAD_ID = Arg(
     required=True,
 )
 _TABLE = Arg(("--table",), help="Name of the table, such as leads or activity_send_email.", required=True)
-_ERASE_FOLDER = Arg(("--folder",), help="Folder of the extracts: also remove its files that are loaded.")
+_ERASE_FOLDER = Arg(
+    ("--folder",), help="Folder of the extracts. The command also removes the files there that are loaded."
+)
 _ERASE_YES = Arg(("--yes",), help="Erase: this cannot be undone.", action="store_true")
 _OBJECT = Arg(
     ("what",), metavar="DAG_ID or object", help=f"A DAG, or what is extracted: {', '.join(get_args(BulkObject))}."
@@ -71,8 +73,12 @@ _START = Arg(
     ("--start",), help="First second of the span, ISO 8601. For a DAG: the start of tasks whose dates are templates."
 )
 _END = Arg(("--end",), help="First second after the span, ISO 8601 (default for a DAG: now).")
-_WINDOW = Arg(("--window",), help="Length of a window, ISO 8601 (default: P30D).", default="P30D")
-_ORDER = Arg(("--order",), help="Which window comes first.", choices=get_args(WindowOrder), default="oldest_first")
+_WINDOW = Arg(
+    ("--window",), help="Length of a window, the time of one export job, ISO 8601 (default: P30D).", default="P30D"
+)
+_ORDER = Arg(
+    ("--order",), help="Which window is exported first.", choices=get_args(WindowOrder), default="oldest_first"
+)
 _DATE_FIELD = Arg(("--date-field",), help="Date field that decides which rows are in a window, such as updatedAt.")
 _FIELDS = Arg(("--field",), help="A field. May be given several times (default: all).", action="append", dest="fields")
 _CUSTOM_OBJECT = Arg(("--custom-object",), help="API name of the type, for custom_objects.")
@@ -83,13 +89,15 @@ _PROGRAM_IDS = Arg(
     dest="program_ids",
 )
 _DAILY_MB = Arg(("--daily-export-mb",), help="Megabytes that the DAG may export in a day.", type=megabytes)
-_TASK = Arg(("--task",), help="Take the size of the last file of this task: DAG_ID.TASK_ID.")
+_TASK = Arg(("--task",), help="Estimate from the size of this task's last file: DAG_ID.TASK_ID.")
 _SAMPLE = Arg(
     ("--sample",),
-    help="Export the window in the middle and measure it. It counts toward the day's export volume.",
+    help="Export the window in the middle and measure it. This export counts toward the day's export volume.",
     action="store_true",
 )
-_REFRESH = Arg(("--refresh",), help="Ask Marketo even if the Variable is new.", action="store_true")
+_REFRESH = Arg(
+    ("--refresh",), help="Ask Marketo even if the Variable was written a short time ago.", action="store_true"
+)
 
 
 def get_marketo_cli_commands() -> list[CLICommand]:
@@ -127,7 +135,8 @@ _COMMANDS = (
     ActionCommand(
         name="status",
         help="Show why Marketo tasks wait, how fresh the data are, and what needs a person (experimental)",
-        description="Shows what the page Marketo in the UI shows. Reads Airflow's database and never calls Marketo.",
+        description="Shows the same as the page Marketo in Airflow's UI. Reads Airflow's database and never calls"
+        " Marketo.",
         func=lazy_load_command("airflow_provider_marketo.cli.status.status"),
         args=(OUTPUT,),
     ),
@@ -168,7 +177,7 @@ _COMMANDS = (
     ActionCommand(
         name="freshness",
         help="Show how new the tables of a warehouse are (experimental)",
-        description="Shows up to which time each table has Marketo's changes, as _marketo_loads says. Ends with exit "
+        description="Shows the time up to which each table has Marketo's changes, from _marketo_loads. Ends with exit "
         "code 1 if a table is older than promised, and names the table, its promise and its age.",
         func=lazy_load_command("airflow_provider_marketo.cli.warehouse.freshness"),
         args=(_SQL_CONN_ID, _SCHEMA, _PROMISE, OUTPUT),
@@ -194,8 +203,9 @@ _COMMANDS = (
     ActionCommand(
         name="clean",
         help="Remove what killed and failed tasks have left behind: temporary files, and rows that wait to be sent",
-        description="Removes old temporary files of this host, and in each named folder old temporary files and what "
-        "old task instances keep between their tries. Run it where the workers run, as their user.",
+        description="Removes old temporary files of this host. In each named folder, it also removes old temporary "
+        "files, and the files that old task instances keep for their retries. Run the command where the workers run, "
+        "as their user.",
         func=lazy_load_command("airflow_provider_marketo.cli.clean.clean"),
         args=(_FOLDERS, _OLDER_THAN, _DRY_RUN),
     ),

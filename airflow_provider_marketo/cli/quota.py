@@ -123,7 +123,7 @@ def _as_table(report: Mapping[str, Any]) -> None:
         ours, _, marketos = share[name].partition(" of ")
         limit = f"{ours} calls; Marketo allows {marketos}"
         rows_of_facts.append({"fact": f"this Airflow's own limit, {label}", "value": limit})
-    rows_of_facts.append({"fact": "how its processes share it", "value": share["coordination"]})
+    rows_of_facts.append({"fact": "how its processes share this limit", "value": share["coordination"]})
     for rows in (
         rows_of_facts,
         report["calls_per_user"],

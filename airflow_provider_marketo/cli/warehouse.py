@@ -72,7 +72,7 @@ def erase_from_warehouse(args: Namespace) -> None:
     for file in erased["files"]:
         print(f"{file}: removed")
     for file in erased["files_left"]:
-        print(f"{file}: stays, since it is not loaded yet; its load empties the rows")
+        print(f"{file}: stays, because it is not loaded yet. The task that loads it will empty these rows")
     print(f"{counted(len(set(args.lead_ids)), 'lead')} noted as erased")
 
 
@@ -80,6 +80,8 @@ def _promise(text: str) -> tuple[str, timedelta]:
     table, equals, age = text.partition("=")
     if not equals:
         raise MarketoInvalidRequestError(
-            f"{text!r} is not an age", parameter="--promise", remedy="Write --promise leads=PT2H."
+            f"{text!r} does not name a table and its greatest age",
+            parameter="--promise",
+            remedy="Write the age as an ISO 8601 duration, such as --promise leads=PT2H.",
         )
     return table, as_period("--promise", age)

@@ -51,7 +51,7 @@ _PLAIN_RESULTS = frozenset({"custom_object_schema.get_type_field_data_types"})
 
 _NEVER_THERE: Mapping[str, tuple[str, str]] = {
     "ProxyError": (
-        "the proxy did not let it through",
+        "no connection through the proxy",
         "Check the connection's proxy, or the worker's HTTPS_PROXY and NO_PROXY.",
     ),
     "SSLError": (
@@ -68,11 +68,11 @@ _NEVER_THERE: Mapping[str, tuple[str, str]] = {
     ),
     "ConnectTimeoutError": (
         "no answer",
-        "Check that the worker's firewall lets it through, and whether it needs a proxy.",
+        "Check that the worker's firewall allows the connection, and whether the worker needs a proxy.",
     ),
     "ConnectTimeout": (
         "no answer",
-        "Check that the worker's firewall lets it through, and whether it needs a proxy.",
+        "Check that the worker's firewall allows the connection, and whether the worker needs a proxy.",
     ),
     "InvalidSchema": (
         "a SOCKS proxy needs the package PySocks",

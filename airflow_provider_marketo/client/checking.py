@@ -108,7 +108,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
     known = sorted(names)
     if near := nearest(name, known):
         return did_you_mean(near)
-    return f"It takes {', '.join(known)}." if known else "It takes none."
+    return f"Marketo knows {', '.join(known)} here." if known else "Marketo knows no names here."
 
 
 def _check_window(max_days: int, window: Mapping[str, str], where: str) -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 _SENT_TWICE = (
-    "The request was sent again because an answer was lost, so an earlier sending may have run: check in Marketo."
+    "The request was sent again because an answer was lost, so the first request may have run: check in Marketo."
 )
 
 Answer = TypeVar("Answer")
@@ -176,7 +176,11 @@ class MarketoClient:
                 suggest_names(self.paginate, error, prepared.operation.name, parameters)
                 raise
             # An earlier sending, whose answer was lost, may have deleted the record.
-            log.info("%s: %s; the request was sent twice, so it is deleted", prepared.operation.name, error.message)
+            log.info(
+                "%s: %s. The request was sent twice, so the first one has probably deleted the record",
+                prepared.operation.name,
+                error.message,
+            )
             body: dict[str, Any] = {"success": True, "requestId": error.request_id, "result": []}
             reply, resent = Reply(prepared.operation.name, body), True
         if isinstance(records := parameters.get("input"), (list, tuple)):

@@ -116,7 +116,7 @@ def _path(template: str, given: Mapping[str, Any]) -> str:
 def _header(name: str, value: Any) -> str:
     content = text(value)
     if not (content.isascii() and content.isprintable()):
-        raise FaultError(name, "must be printable ASCII, as it travels in a header")
+        raise FaultError(name, "must be printable ASCII, because it is sent in an HTTP header")
     return content
 
 
@@ -130,7 +130,7 @@ def _pairs(operation: Operation, name: str, value: Any) -> Iterator[tuple[str, s
     else:
         items = [text(item) for item in value]
         if any("," in item for item in items):
-            remedy = "Look the records up by input instead." if "input" in operation.parameters else None
+            remedy = "Name the records in input instead." if "input" in operation.parameters else None
             raise FaultError(name, "has an entry with a comma, which Marketo reads as two entries", remedy)
         yield name, ",".join(items)
 
@@ -155,7 +155,7 @@ def _address(path: str, query: Pairs) -> str:
 def _within_limits(request: PreparedRequest) -> PreparedRequest:
     address = len(_address(request.path, request.query))
     if address > URI_LIMIT:
-        fault = f"leads to a URL of {address} bytes, and Marketo takes at most 8 KB, with the host"
+        fault = f"leads to a URL of {address} bytes, and Marketo takes at most 8 KB, including the host"
         raise FaultError(_largest([*request.query, ("path", request.path)]), fault, "Ask for less at once.")
     body = len(json.dumps(request.json) if request.json is not None else urlencode(request.form or ()))
     if body > BODY_LIMIT:
@@ -176,7 +176,7 @@ def _check_files(request: PreparedRequest) -> None:
     if body > BODY_LIMIT:
         largest = max(parts, key=lambda member: len(member[1][1]))[0]
         fault = f"leads to a body of {body} bytes, and Marketo takes at most {BODY_LIMIT}"
-        raise FaultError(largest, fault, "Make it smaller, or upload it in Marketo's own pages.")
+        raise FaultError(largest, fault, "Make it smaller, or upload the file in Marketo's own pages.")
 
 
 def _largest(members: Iterable[tuple[str, Any]]) -> str:

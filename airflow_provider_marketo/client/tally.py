@@ -130,7 +130,7 @@ class Tally:
     def summary(self) -> str:
         """Return the counts in one line for the log."""
         return (
-            f"{counted(self.calls, 'call')} ({self.waited:.1f} s of waiting for their turn,"
+            f"{counted(self.calls, 'call')} ({self.waited:.1f} s of waiting for a turn,"
             f" {self.rejected[codes.RATE_LIMIT]} rejected with 606, {self.rejected[codes.CONCURRENCY_LIMIT]} with 615),"
             f" {counted(self.rows, 'row')}, {self.bytes / MEGABYTE:.1f} MB"
         )

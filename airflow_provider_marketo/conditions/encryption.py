@@ -48,7 +48,7 @@ def decrypt(kind: str, text: str, secret: Secret) -> Condition:
     except InvalidToken:
         raise MarketoAuthError(
             "the connection's client secret on this host is not the one that encrypted the condition",
-            remedy="If workers and triggerers read the connection from different places, make them agree.",
+            remedy="If workers and triggerers read the connection from different places, give both the same secret.",
         ) from None
     condition, _ = KINDS[kind]
     return stored.revive(condition, facts, place="the condition in the trigger", remedy="Clear the sensor's task.")

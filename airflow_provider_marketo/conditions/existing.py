@@ -30,7 +30,9 @@ def existing(client: MarketoClient, asset_type: str, asset_id: int, *, parameter
     try:
         found = find.by_id(client, asset_type, asset_id)
     except MarketoPermissionError as error:
-        log.info("The sensor waits without a check that %s exists: %s", title(asset_type, asset_id), error)
+        log.info(
+            "The sensor cannot check that %s exists, and waits for it anyway: %s", title(asset_type, asset_id), error
+        )
         return None
     if found is None:
         raise missing(asset_type, asset_id, parameter)

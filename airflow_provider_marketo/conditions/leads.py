@@ -72,9 +72,10 @@ class LeadCondition(Condition):
 
     def describe(self) -> str:
         """Return what the sensor waits for, without a person's data."""
-        condition = f" with a wanted value of {self.field}" if self.field else ""
+        condition = f" and a wanted value of {self.field}" if self.field else ""
         count = len(self.lookup_values)
-        return f"{'a lead' if count == 1 else f'{count} leads'} by {self.lookup_field}{condition}"
+        leads = "a lead with the given" if count == 1 else f"{count} leads with the given values of"
+        return f"{leads} {self.lookup_field}{condition}"
 
 
 class LeadPoller(ConditionPoller[LeadCondition]):

@@ -152,7 +152,7 @@ class ProgramMembersPoller(ConditionPoller[ProgramMembersCondition]):
         try:
             channels = self._client.call("channels.get_by_name", name=channel).records
         except MarketoPermissionError as error:
-            log.info("The sensor waits without a check of the statuses of channel %r: %s", channel, error)
+            log.info("The sensor cannot check the statuses of channel %r, and waits anyway: %s", channel, error)
             return
         with reading("channels.get_by_name"):
             known = [str(status["name"]) for each in channels for status in each.get("progressionStatuses") or ()]

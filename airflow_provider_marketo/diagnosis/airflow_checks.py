@@ -128,7 +128,7 @@ def _pool_finding(settings: ConnectionSettings, pool: tuple[int, bool] | None) -
         return warning(settings.pool, "counts deferred tasks, so waiting tasks keep others from starting", _SETUP)
     if slots < wanted:
         needed = counted(wanted, "slot")
-        return warning(settings.pool, f"has {slots} of the {needed} that {settings.conn_id} allows", _SETUP)
+        return warning(settings.pool, f"has {slots} of the {needed} that {settings.conn_id} asks for", _SETUP)
     return ok(settings.pool, f"has {counted(slots, 'slot')}, as {settings.conn_id} says")
 
 
@@ -156,14 +156,15 @@ def check_coordination(setup: Setup) -> Iterator[Finding]:
     for settings in setup.connections:
         mode, reason = choose(settings)
         if reason == BY_HAND:
-            reason = "the executor runs tasks beside its scheduler"
+            reason = "the executor runs tasks on the scheduler's host"
         said = f"coordination by {mode}, because {reason}"
         outside = any(task.pool != settings.pool for task in setup.tasks_of(settings))
         file_system = network_file_system(governor_folder())
         if mode == "host" and remote:
             yield error(
                 settings.conn_id,
-                f"{said}, but {remote} may run tasks on several hosts, and each host would take the whole limit",
+                f"{said}, but {remote} may run tasks on several hosts, and each host would use the whole limit for"
+                " itself",
                 "Set the extra coordination to auto, redis or pool.",
             )
         elif mode == "host" and file_system:
@@ -227,7 +228,7 @@ def _folder_finding(folder: str, tasks: str) -> Finding:
         output = OutputFolder(folder)
         if not output.is_local:
             output.check_writable()
-            return ok(folder, f"this host ({host}) may write there, as {tasks} will")
+            return ok(folder, f"this host ({host}) may write to this folder of {tasks}")
     except MarketoError as failure:
         said = f"{failure.message} (host {host}; {tasks})"
         return failed(folder, failure, "Correct the folder in the DAG.", said=said)
@@ -245,4 +246,4 @@ def _folder_finding(folder: str, tasks: str) -> Finding:
             f"is on a disk of this host ({host}), and {' and '.join(remote_executors())} may run {tasks} elsewhere",
             "Name a folder that every worker reaches: an object store, or a shared file system.",
         )
-    return ok(folder, f"this host ({host}) may write there, as {tasks} will")
+    return ok(folder, f"this host ({host}) may write to this folder of {tasks}")

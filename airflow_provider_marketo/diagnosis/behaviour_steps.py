@@ -73,7 +73,7 @@ class Behaviour:
         today = quota_date(datetime.now(timezone.utc))
         yield compare("the quota day is the date in Chicago", today, _day(_first(reply).get("date")))
         users = reply.members("users")
-        yield from Shape({"userId": "string", "count": "integer"}).compare("users of the usage", users)
+        yield from Shape({"userId": "string", "count": "integer"}).compare("users in the day's usage", users)
         total = _first(reply).get("total")
         self._used, self._charged_at = total if isinstance(total, int) else None, instance.charged
 
@@ -199,7 +199,7 @@ class Behaviour:
         yield _same("rows of a file", "numberOfRecords", len(rows) == done.get("numberOfRecords"))
         part = instance.get(f"{_EXPORT}/{job}/file.json", headers={"Accept-Encoding": "identity", "Range": "bytes=10-"})
         yield compare("a part of a file (Range)", 206, part.status)
-        yield _same("bytes of a part", "the bytes of the file from there on", part.content == content[10:])
+        yield _same("bytes of a part", "the bytes of the file from offset 10 on", part.content == content[10:])
         if not rows:
             yield not_seen("cells of a file", "null, dates, JSON", "the hour has no activities")
             return

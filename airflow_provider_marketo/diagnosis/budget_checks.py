@@ -35,7 +35,10 @@ def check_budgets(setup: Setup) -> Iterator[Finding]:
             found += _timeouts(settings, [task for task in tasks if task.conn_id == settings.conn_id])
         yield from found
         if not found:
-            yield ok(instance, f"the budgets of {listed({task.dag_id for task in tasks}, 'DAG')} fit into its day")
+            yield ok(
+                instance,
+                f"the budgets of {listed({task.dag_id for task in tasks}, 'DAG')} fit into its export volume of a day",
+            )
 
 
 def _instances(setup: Setup) -> Mapping[str, list[ConnectionSettings]]:
@@ -74,8 +77,8 @@ def _differences(tasks: Sequence[DagTask]) -> Iterator[Finding]:
         if len(budgets) > 1:
             yield warning(
                 dag_id,
-                f"its tasks have daily_export_mb={' and '.join(f'{each:g}' for each in budgets)}. All of them count"
-                " together, so the task with the least waits for the others",
+                f"its tasks have daily_export_mb={' and '.join(f'{each:g}' for each in budgets)}. Their"
+                " exports count together, so the task with the smallest budget waits for the others",
                 "Give all tasks of the DAG the same daily_export_mb.",
             )
 
@@ -104,7 +107,7 @@ def _timeouts(settings: ConnectionSettings, tasks: Sequence[DagTask]) -> Iterato
                 yield warning(
                     task.name,
                     f"has {said}: once the day's budget is spent, it waits for the next day and Airflow ends it",
-                    f"Remove {name}, or raise it above the days that airflow marketo plan {task.dag_id} says.",
+                    f"Remove {name}, or raise it above the days that airflow marketo plan {task.dag_id} prints.",
                 )
             else:
                 yield error(

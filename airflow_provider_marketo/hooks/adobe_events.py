@@ -129,7 +129,8 @@ class JournalSettings:
                     f"connection {self.conn_id} reads the journal of {', '.join(self.munchkin_ids)}, and the Marketo"
                     f" connection leads to {wanted}",
                     parameter="adobe_conn_id",
-                    remedy="Name the journal of this instance, or correct the connection's munchkin_ids.",
+                    remedy=f"Set adobe_conn_id to the journal of {wanted}, or correct the extra munchkin_ids of"
+                    f" {self.conn_id}.",
                 )
             return wanted
         if len(self.munchkin_ids) != 1:
@@ -137,7 +138,8 @@ class JournalSettings:
                 f"the host of the Marketo connection, {instance}, does not contain the Munchkin ID, so the task"
                 " cannot tell which events belong to this instance",
                 parameter="adobe_conn_id",
-                remedy=f"Give connection {self.conn_id} the extra munchkin_ids with this one Munchkin ID.",
+                remedy=f"Set the extra munchkin_ids of connection {self.conn_id} to one Munchkin ID: that of this"
+                " instance.",
             )
         return self.munchkin_ids[0]
 

@@ -25,7 +25,7 @@ _REMEMBERED = timedelta(days=7)
 _LONGEST_JOB = timedelta(days=2)
 """Time after which a job no longer counts, even if no task has reported its end."""
 
-_REMEDY = "Delete it: today's exports are counted from zero."
+_REMEDY = "Delete it; today's exports are then counted from zero."
 
 
 def variable_name(conn_id: str) -> str:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
-_DESCRIPTION = "What Airflow's DAGs have exported from Marketo today. Budgets over days are kept with it."
+_DESCRIPTION = "What Airflow's DAGs have exported from Marketo today. Tasks with daily_export_mb need it."
 _MEASURE_EVERY = timedelta(minutes=30)
 """How old Marketo's count of exports may be. It adds the exports of others with this API user to our account."""
 
@@ -251,7 +251,7 @@ class DailyBudget(_Account):
             return None
         days = total / (self._daily_mb * MEGABYTE)
         said = (
-            f"About {_mb(total)} in {counted(len(slices), 'window')} are left:"
+            f"About {_mb(total)} in {counted(len(slices), 'window')} are still to be exported:"
             f" {days:.1f} days at daily_export_mb={self._daily_mb:g}."
         )
         return " ".join([said, *(f"{each}." for each in self._too_short(timedelta(days=math.ceil(days) - 1)))])
@@ -268,7 +268,8 @@ class DailyBudget(_Account):
         key, dag_id = self._key(one), self._ti.dag_id
         if account.running(dag_id, besides=key):
             raise MarketoExportTurnError(
-                f"another export job of the DAG {dag_id} runs, and a DAG with daily_export_mb runs one at a time",
+                f"another export job of the DAG {dag_id} is running, and a DAG with daily_export_mb runs one job"
+                " at a time",
                 remedy="The task continues when that job has ended.",
             )
         expected = self._expected(account, one) or 0

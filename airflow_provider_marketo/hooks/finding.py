@@ -53,8 +53,8 @@ def _for_scripts(conn_id: str) -> str:
     if not is_script():
         return ""
     return (
-        " This process is a script, for which Airflow does not look into its database: set the environment variable"
-        f" {ENVIRONMENT}{conn_id.upper()} to the connection as JSON."
+        " This process is a script, and scripts do not get connections from Airflow's database: set the environment"
+        f" variable {ENVIRONMENT}{conn_id.upper()} to the connection as JSON."
     )
 
 

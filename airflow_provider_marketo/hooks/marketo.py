@@ -179,7 +179,8 @@ class MarketoHook(BaseHook):
             raise MarketoInvalidRequestError(
                 f"about {calls} calls are needed, and extracts have {left.quota - left.reserve} calls a day",
                 parameter="window",
-                remedy="Use a longer window or a shorter span, or correct the connection's daily_quota and reserve.",
+                remedy="Use a longer window, extract a shorter span of time, or correct the connection's daily_quota"
+                " and reserve.",
             )
         require(left, calls=calls)
 

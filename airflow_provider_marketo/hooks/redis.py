@@ -49,7 +49,7 @@ def redis_client(settings: ConnectionSettings) -> Redis:
     raise _refused(
         settings,
         "an extra that begins with ssl is not an argument of redis.Redis",
-        "Use its arguments that begin with ssl.",
+        "Compare these extras with the arguments of redis.Redis.",
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
+_NOT_SHARED = "Processes of this host cannot share the journal's token, so each requests its own: %s"
+
 
 class TokenFile:
     """
@@ -48,7 +50,7 @@ class TokenFile:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            log.warning("The token of the journal is not shared: %s", error)
+            log.warning(_NOT_SHARED, error)
             yield
             return
         try:
@@ -78,4 +80,4 @@ class TokenFile:
                 file.write(sealed)
             partial.replace(self._path)
         except OSError as error:
-            log.warning("The token of the journal is not shared: %s", error)
+            log.warning(_NOT_SHARED, error)

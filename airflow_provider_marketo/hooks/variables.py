@@ -40,7 +40,7 @@ def read(name: str) -> str | None:
         return answer.value
     if isinstance(answer, airflow_compat.ErrorResponse) and answer.error == airflow_compat.ErrorType.VARIABLE_NOT_FOUND:
         if airflow_compat.variable_is_listed(name):
-            raise OSError(f"Airflow has the Variable {name}, but cannot read it; check its log and its Fernet key")
+            raise OSError(f"Airflow has the Variable {name}, but cannot read it; check Airflow's log and Fernet key")
         return None
     raise OSError(f"Airflow does not say whether the Variable {name} exists")
 

@@ -219,14 +219,19 @@ def test_tasks_outside_the_pool_are_named_mapped_ones_too(doctor, connected, sto
 @pytest.mark.parametrize(
     ("executor", "coordination", "level", "said"),
     [
-        ("LocalExecutor", "auto", "ok", "coordination by host, because the executor runs tasks beside its scheduler"),
+        (
+            "LocalExecutor",
+            "auto",
+            "ok",
+            "coordination by host, because the executor runs tasks on the scheduler's host",
+        ),
         (
             "KubernetesExecutor",
             "auto",
             "ok",
             "coordination by pool, because KubernetesExecutor may run tasks on other hosts",
         ),
-        ("KubernetesExecutor", "host", "error", "each host would take the whole limit"),
+        ("KubernetesExecutor", "host", "error", "each host would use the whole limit"),
     ],
 )
 def test_the_coordination_is_held_against_the_executor(
@@ -473,7 +478,7 @@ def test_budgets_that_fit_are_ok(doctor, connected, store_dag):
         budgeted(execution_timeout=timedelta(days=1))
     store_dag(dag)
     ((level, _, _, found, _),) = findings(doctor(), "budgets")
-    assert (level, found) == ("ok", "the budgets of DAG daily fit into its day")
+    assert (level, found) == ("ok", "the budgets of DAG daily fit into its export volume of a day")
 
 
 def test_budgets_are_held_against_the_quota_less_the_reserve(doctor, connected, store_dag):

@@ -46,8 +46,8 @@ def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
     ("promise", "message"),
     [
         ("leads=PT1H", "leads is .* old .* 1 hour is promised"),
-        ("emails=P1D", "no load has made a table emails"),
-        ("leads", "not an age"),
+        ("emails=P1D", "no load has made the table emails"),
+        ("leads", "does not name a table and its greatest age. Write the age as an ISO 8601 duration"),
     ],
 )
 def test_a_promise_that_is_not_kept_ends_with_an_error(airflow, warehouse, promise, message):
@@ -95,7 +95,7 @@ def test_an_erased_address_is_in_no_table_and_no_loaded_file(airflow, warehouse,
     waiting = published(tmp_path / "group/leads", [(1, "b@x.y", 1, None)], name="waiting", file_format="csv")
     said = airflow("erase-from-warehouse", *WAREHOUSE, "--lead-id", "1001", "--folder", f"{tmp_path}", "--yes")
     assert "out/leads_0.parquet: removed" in said
-    assert f"group/leads/{waiting.files[0].name}: stays, since it is not loaded yet" in said
+    assert f"group/leads/{waiting.files[0].name}: stays, because it is not loaded yet" in said
     holding = [path for path in tmp_path.rglob("*") if path.is_file() and b"a@x.y" in path.read_bytes()]
     assert [path.suffix for path in holding if path.suffix != ".db"] == []
     assert query_all(tmp_path / "wh.db", "a@x.y") == []

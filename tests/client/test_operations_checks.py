@@ -24,7 +24,7 @@ def refusal(name: str, /, **parameters) -> MarketoInvalidRequestError:
     ("name", "parameters", "culprit", "fault"),
     [
         pytest.param("leads.sync", {"inputs": []}, "inputs", "Did you mean input", id="unknown"),
-        pytest.param("leads.describe", {"zz": 1}, "zz", "takes none", id="unknown where none is taken"),
+        pytest.param("leads.describe", {"zz": 1}, "zz", "knows no names here", id="unknown where none is taken"),
         pytest.param("leads.sync", {}, "input", "missing", id="missing"),
         pytest.param("leads.get_by_id", {}, "leadId", "missing", id="missing in the path"),
         pytest.param("leads.sync", {"input": "x"}, "input", "list", id="text for a list"),

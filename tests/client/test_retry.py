@@ -85,7 +85,8 @@ def test_an_upsert_that_may_have_run_waits_until_it_has_ended_and_says_so(caplog
         send(Exchange(lost), "upsert", clock, longest_run=300.0)
     assert clock.monotonic() == 290.0
     assert (
-        "emails.clone may still run in Marketo; it is sent again in 290 seconds, when it must have ended" in caplog.text
+        "emails.clone may still run in Marketo. It is sent again in 290 seconds, when it can no longer run"
+        in caplog.text
     )
 
 

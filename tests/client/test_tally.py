@@ -162,5 +162,5 @@ def test_the_two_queues_have_nothing_to_do_with_each_other():
     for number in range(8):
         one.governor.enter_queue(IMPORT_QUEUE, f"{number}")
     one.governor.enter_queue(EXPORT_QUEUE, "an-export")  # an export still finds a place
-    with pytest.raises(MarketoQueueFullError, match="8 places in Marketo's import queue"):
+    with pytest.raises(MarketoQueueFullError, match="8 places that Airflow uses in Marketo's import queue"):
         one.governor.enter_queue(IMPORT_QUEUE, "one-too-many")

@@ -292,9 +292,11 @@ def test_waiting_for_days_does_not_count_towards_timeout_and_shorter_timeouts_ar
     world.add(backfill)
     world.run()
     assert backfill.ended - backfill.started > timedelta(days=2)
-    said = [record.getMessage() for record in caplog.records if "are left" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "are still to be exported" in record.getMessage()]
     (sentence,) = said
-    assert sentence.startswith("About 0.17 MB in 3 windows are left: 2.8 days at daily_export_mb=0.06. ")
+    assert sentence.startswith(
+        "About 0.17 MB in 3 windows are still to be exported: 2.8 days at daily_export_mb=0.06. "
+    )
     for limit in ("execution_timeout=1 day", "dagrun_timeout=5 hours"):
         assert f"{limit} is shorter and may end the task first: remove it, or raise daily_export_mb." in sentence
 

@@ -121,7 +121,7 @@ def test_a_call_by_name_that_was_sent_twice_says_so(marketo, executed):
     given = {"action": "createOnly", "lookupField": "email", "input": [{"email": "new@example.com"}]}
     result = MarketoApiOperator(task_id="a_task", operation="leads.sync", arguments=given).execute(task_context())
     assert result["count"] == 1
-    assert "The first request may have created" in result["warnings"][0]
+    assert "the first request may have created" in result["warnings"][0]
 
 
 @pytest.mark.parametrize("then", ["603", "606", "610"])

@@ -79,7 +79,7 @@ def test_all_hooks_of_a_task_are_counted_together_and_logged_in_one_line(run_as,
     usage.log_usage()
     (line,) = [record.getMessage() for record in caplog.records if "usage of this task" in record.getMessage()]
     assert line == (
-        "Marketo usage of this task (connection marketo_test): 5 calls (0.0 s of waiting for their turn, 0 rejected "
+        "Marketo usage of this task (connection marketo_test): 5 calls (0.0 s of waiting for a turn, 0 rejected "
         "with 606, 0 with 615), 0 rows, 0.0 MB"
     )
 

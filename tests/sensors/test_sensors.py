@@ -402,7 +402,7 @@ def test_an_unknown_connection_is_an_error(marketo, mode, soft_fail, end):
 @pytest.mark.parametrize(("soft_fail", "end"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
 def test_a_deadline_of_zero_is_one_poll_without_the_triggerer(marketo, soft_fail, end):
     marketo()
-    with pytest.raises(end, match="Waited 0 seconds for a lead by email without success"):
+    with pytest.raises(end, match="Waited 0 seconds for a lead with the given email without success"):
         MarketoLeadSensor(task_id="a_task", deferrable=True, timeout=0, soft_fail=soft_fail, **UNKNOWN_LEAD).execute(
             task_context()
         )
@@ -503,7 +503,7 @@ def test_the_trigger_serializes_its_arguments():
         "marketo_conn_id": "marketo_default",
         "kind": "lead",
         "condition": "encrypted",
-        "about": "a lead by email",
+        "about": "a lead with the given email",
         "deadline": "2026-01-01T00:00:00+00:00",
         "poll_interval": 60.0,
     }

@@ -128,7 +128,7 @@ def import_object(name: str) -> ImportObject:
         raise MarketoInvalidRequestError(
             f"object_type={name!r} cannot be imported in bulk",
             parameter="object_type",
-            remedy=f"Use one of {', '.join(OBJECTS)}; MarketoSyncOperator takes the others.",
+            remedy=f"Use one of {', '.join(OBJECTS)}; MarketoSyncOperator writes other objects.",
         ) from None
 
 

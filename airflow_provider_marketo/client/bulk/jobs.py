@@ -215,5 +215,5 @@ def _with_way_out(
         operation=error.operation,
         code=error.code,
         request_id=error.request_id,
-        remedy=f"Use {' or '.join(ways)}, or ask Adobe for it.",
+        remedy=f"Use {' or '.join(ways)}, or ask Adobe for this filter.",
     )

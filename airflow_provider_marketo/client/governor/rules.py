@@ -238,7 +238,7 @@ def parallel_now(state: State, limits: Limits, now: float) -> int:
 def _advance(state: State, limits: Limits, at: Moment) -> float:
     """Move the state to the present: forget what is over."""
     if at.now < state.clock - _CLOCK_TOLERANCE:
-        log.warning("The clock went back by %.1f seconds; the limits continue from there", state.clock - at.now)
+        log.warning("The clock went back by %.1f seconds; the limits continue from the new time", state.clock - at.now)
         state.shift(at.now - state.clock)
     now = state.clock = max(at.now, state.clock)
     if state.unknown:  # the window counts as used

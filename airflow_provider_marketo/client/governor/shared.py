@@ -113,7 +113,8 @@ class SharedGovernor:
             lambda state, limits, at: rules.enter_queue(state, limits, queue, job_id, at, seconds=seconds)
         ):
             raise MarketoQueueFullError(
-                f"other jobs of this Airflow hold its {rules.QUEUE_PLACES} places in Marketo's {queue} queue"
+                f"other jobs of this Airflow hold the {rules.QUEUE_PLACES} places that Airflow uses in Marketo's"
+                f" {queue} queue"
             )
 
     def leave_queue(self, queue: str, job_ids: Collection[str]) -> None:

@@ -259,7 +259,7 @@ def _raise_for_status(response: requests.Response) -> None:
         date = answer.date_of(response) or datetime.now(timezone.utc)
         error = errors.MarketoThrottledError(
             f"Adobe wants this journal to be read less often{said}",
-            remedy="Follow the journal by one stream for each type of event, or less often.",
+            remedy="Read the journal less often, or read each type of event with one stream only.",
             **facts,
         )
         error.wait = _pause(response.headers.get("Retry-After"), date)

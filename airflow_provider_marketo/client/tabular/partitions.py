@@ -78,7 +78,8 @@ class Partitioning:
             source = partitions.source(name)
             if source != name and name in columns:
                 raise MarketoInvalidRequestError(
-                    f"{name!r} is a column of these rows, and also the name of folders by {source or 'their date'}",
+                    f"{name!r} is a column of these rows, and folders by {source or 'their date'} would have the same"
+                    " name",
                     parameter="partition_by",
                     remedy=f"Leave the column out with exclude_fields=[{name!r}], or choose other partitions.",
                 )

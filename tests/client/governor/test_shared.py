@@ -170,7 +170,7 @@ def test_a_long_download_keeps_its_place_while_it_is_renewed(store, clock):
 def test_a_ninth_job_waits_for_a_place_in_the_queue(governor):
     for number in range(8):
         governor.enter_queue("export", f"job {number}")
-    with pytest.raises(MarketoQueueFullError, match="8 places in Marketo's export queue"):
+    with pytest.raises(MarketoQueueFullError, match="8 places that Airflow uses in Marketo's export queue"):
         governor.enter_queue("export", "job 8")
     governor.leave_queue("export", ["job 0"])
     governor.enter_queue("export", "job 8")

@@ -111,4 +111,4 @@ def test_a_folder_that_cannot_be_written_costs_nothing_but_tokens(clock, tmp_pat
     token = SharedToken(ims.fetch, clock, TokenFile(place, ("ims", "id"), SECRET))
     assert token.get().reveal() == "token 1"
     assert token.get().reveal() == "token 1"
-    assert "is not shared" in caplog.text
+    assert "cannot share" in caplog.text
