@@ -195,8 +195,8 @@ def _require_columns_of_changes(plan: ExtractPlan) -> None:
     tells = FIELD_NAME in columns or (TYPE in columns and columns & set(CHANGED_FIELD))
     if plan.changed_fields and not tells and columns & {ATTRIBUTES, *VALUES}:
         raise MarketoInvalidRequestError(
-            f"the values of {', '.join(plan.changed_fields)} cannot be found in the rows without {TYPE} and"
-            f" {CHANGED_FIELD[0]}",
+            f"without {TYPE} and {CHANGED_FIELD[0]}, the values of {', '.join(plan.changed_fields)} cannot be found in"
+            " the rows",
             parameter="fields",
             remedy=f"Add {TYPE} and {CHANGED_FIELD[0]} to fields, or leave out {ATTRIBUTES}.",
         )
@@ -273,7 +273,7 @@ def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str
         return
     spellings = {name: name for name in labels} | {label: name for name, label in labels.items()}
     raise MarketoInvalidRequestError(
-        f"the instance has no {', '.join(with_nearest(name, spellings) for name in unknown)}",
+        f"the instance has no field {', '.join(with_nearest(name, spellings) for name in unknown)}",
         parameter=parameter,
         remedy="Use REST API names, as in Admin > Field Management > Export Field Names.",
     )

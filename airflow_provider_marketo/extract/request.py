@@ -251,7 +251,9 @@ class ExtractRequest(Serializable):
                     )
         if "activityTypeIds" in self.filters and self.activity_types:
             raise MarketoInvalidRequestError(
-                "activity_types and filters['activityTypeIds'] say the same thing twice", parameter="activity_types"
+                "activity_types and filters['activityTypeIds'] say the same thing twice",
+                parameter="activity_types",
+                remedy="Give one of them.",
             )
 
     def _check_format(self) -> None:
@@ -294,7 +296,7 @@ class ExtractRequest(Serializable):
     def _check_fields(self, export: ExportObject) -> None:
         if not self.fields and not export.fields:
             raise MarketoInvalidRequestError(
-                f"Marketo needs the names of the fields of {export.name} to export",
+                f"a bulk export of {export.name} needs the names of the fields",
                 parameter="fields",
                 remedy="Give a list of API names, or 'all'.",
             )

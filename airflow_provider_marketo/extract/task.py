@@ -192,7 +192,9 @@ def _filters(arguments: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("programId", PROGRAM_IDS):
         if name in filters:
             raise MarketoInvalidRequestError(
-                f"programs and filters[{name!r}] say the same thing twice", parameter="programs"
+                f"programs and filters[{name!r}] say the same thing twice",
+                parameter="programs",
+                remedy="Give one of them.",
             )
     return {**filters, PROGRAM_IDS: ()}
 

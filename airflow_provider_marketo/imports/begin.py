@@ -284,7 +284,7 @@ def _report(request: ImportRequest, plan: ImportPlan, stager: Stager) -> None:
         log.info("The input has no rows: there is nothing to send")
     for name, count in plan.long.items():
         log.warning(
-            "%s longer than the field: Marketo cuts or refuses them",
+            "%s longer than the field: Marketo cuts or refuses such values",
             counted(count, f"value of {name} is", f"values of {name} are"),
         )
     for name, count in stager.null_words.items():

@@ -36,7 +36,7 @@ log = printable_logger(__name__)
 UPLOADS = 6
 """How many times a try uploads a chunk whose answers are lost. The client sends other calls as many times."""
 
-LOST = "the answer to the upload was lost, and Marketo has no list of imports to find it in"
+LOST = "the answer to the upload was lost, and Marketo has no list of imports"
 
 
 class BulkImport:
@@ -173,7 +173,7 @@ class BulkImport:
         try:
             job = self._jobs.outcome(batch_id)
         except MarketoNotFoundError:
-            self._staged.lose(chunk, f"Marketo no longer knows import {batch_id}: it forgets them after seven days")
+            self._staged.lose(chunk, f"Marketo no longer knows import {batch_id}: it forgets imports after seven days")
             return
         if job.ended:
             self._reconcile(chunk, job)
@@ -213,7 +213,8 @@ class BulkImport:
             )
         if unknown > len(unmatched):
             told_at = {one.at for one in (*failures, *warnings)}
-            why = f"the report of import {job.batch_id} lacks {counted(unknown, 'row')}; this may be one of them"
+            lacks = f"the report of import {job.batch_id}, which lacks {counted(unknown, 'row')}"
+            why = f"this row may be missing from {lacks}"
             lines += [
                 RejectRow("unknown", "unknown", why, number, row)
                 for at, (number, row) in enumerate(zip(numbers, rows, strict=True))

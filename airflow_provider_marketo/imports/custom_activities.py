@@ -58,7 +58,7 @@ def _type(client: MarketoClient, wanted: str) -> Mapping[str, Any]:
     raise MarketoInvalidRequestError(
         f"Marketo has no custom activity type {wanted!r}",
         parameter="activity_type",
-        remedy=did_you_mean(near) if near else f"Its custom activity types are {', '.join(names) or 'none'}.",
+        remedy=did_you_mean(near) if near else f"Use one of {', '.join(names)}." if names else "It has none yet.",
     )
 
 

@@ -84,7 +84,8 @@ def _way_to_hook(kind: str) -> str:
     near = nearest(kind, list(_PACKAGES))
     hint = f"{did_you_mean(near)} " if near else ""
     return (
-        f"{hint}Correct the connection's type, or install the provider that has it on every worker and restart Airflow."
+        f"{hint}Correct the connection's type. If it is right, install its Airflow provider on every worker and restart"
+        " Airflow."
     )
 
 

@@ -141,7 +141,7 @@ class EraseWork(Work):
         )
         if evidence.record.without_lead:
             log.warning(
-                "%s of %d found no lead; the evidence has their positions: %s",
+                "%s of %d found no lead; the evidence lists the positions: %s",
                 counted(evidence.record.without_lead, "value"),
                 len(self._values),
                 evidence.path,
@@ -164,7 +164,8 @@ class EraseWork(Work):
                 f"{counted(remaining, 'lead is', 'leads are')} still there: Marketo refused ({reasons});"
                 f" see {evidence.path}",
                 parameter=self._input,
-                remedy="Find out in Marketo what keeps them: a CRM, or a partition that the API user may not write to.",
+                remedy="Find out in Marketo what keeps the deletion from working: a CRM, or a partition that the API"
+                " user may not write to.",
             )
         return _summary(evidence)
 

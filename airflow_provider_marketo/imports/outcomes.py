@@ -79,8 +79,8 @@ def judge(outcome: Outcome, created: Sequence[datetime] | None, sent_since: date
     :param sent_since: when the row was first sent, on Marketo's clock.
     """
     if not created:
-        why = "cannot be read" if created is None else "it was not found by its key"
-        return Outcome.unknown(f"a repeated call says that the record exists, and its time of creation {why}")
+        why = "its time of creation cannot be read" if created is None else "Marketo finds no record with its key"
+        return Outcome.unknown(f"a repeated call says that the record exists, but {why}")
     since = sent_since.replace(microsecond=0)  # Marketo's dates have no fractions
     return Outcome("accepted", "created") if min(created) >= since else outcome
 

@@ -96,8 +96,8 @@ class ParquetReader:
                 raise _refused(f"{self._path}, column {name} cannot be read: {error}") from None
             if largest > LARGEST:
                 raise _refused(
-                    f"{self._path}, column {name}: a page of it unpacks to {largest >> 20} MB, and {LARGEST >> 20} MB"
-                    " of a column are read at a time",
+                    f"{self._path}, column {name}: a page of it unpacks to {largest >> 20} MB, and the task reads at"
+                    f" most {LARGEST >> 20} MB of a column at a time",
                     remedy="Do not send the column (columns=), or write the file in smaller pages.",
                 )
 
@@ -148,7 +148,7 @@ class _Column:
                 if size > LARGEST:
                     raise _refused(
                         f"{self._where}, rows {first + 1} to {start + len(piece)}: the values have {size >> 20} MB,"
-                        f" and {LARGEST >> 20} MB of a column are read at a time",
+                        f" and the task reads at most {LARGEST >> 20} MB of a column at a time",
                         remedy="Do not send the column (columns=), or shorten its values.",
                     )
                 found += self._convert(piece, start)

@@ -142,7 +142,11 @@ class StagedImport:
         """Return the number of the input row for each of a chunk's rows."""
         found = list(plans.numbers(chunk, self._left_out))
         if len(found) != chunk.rows:
-            raise MarketoDataError(f"chunk {chunk.name} has {chunk.rows} rows, and the plan has {len(found)} for it")
+            raise MarketoDataError(
+                f"chunk {chunk.name} has {chunk.rows} rows, and {self._staging.path(LEFT_OUT)} says {len(found)}",
+                remedy="Restore the staging folder. To start over with what the source holds now, check in Marketo what"
+                " was sent, delete the task's folder under staging and clear the task.",
+            )
         return found
 
     def settle(self, chunk: Chunk, end: str, account: Account, lines: Iterable[RejectRow] = ()) -> None:
@@ -338,11 +342,11 @@ class StagedImport:
         allowed = self.request.max_reject_ratio
         if rejected and rejected > allowed * self.plan.rows:
             return MarketoRowsRejectedError(
-                f"{rejected} of {counted(self.plan.rows, 'row')} {'was' if self.plan.rows == 1 else 'were'} rejected,"
+                f"{rejected} of {counted(self.plan.rows, 'row')} {'was' if rejected == 1 else 'were'} rejected,"
                 f" more than max_reject_ratio={allowed:g} allows",
                 parameter="max_reject_ratio",
-                remedy=f"They are in {address}, each with its reason and the next step; correct them and send that"
-                " file. All other rows were imported.",
+                remedy=f"{address} has the rejected rows, each with its reason and the next step. Correct that file and"
+                " send it. All other rows were imported.",
             )
         return None
 

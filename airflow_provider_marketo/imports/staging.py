@@ -273,7 +273,8 @@ class Stager:
             )
         chunks = [kept for chunk in self._chunks.chunks if (kept := self._without(chunk, superseded))]
         for naive, count in count_by_field(self._encoders, "naive").items():
-            log.info("%s of %s without a time zone: taken as UTC", counted(count, "value"), naive)
+            values = counted(count, f"value of {naive} has", f"values of {naive} have")
+            log.info("%s no time zone: UTC is assumed", values)
         return replace(
             self._plan,
             rows=self._read,

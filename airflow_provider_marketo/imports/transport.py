@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.counts import counted, duration
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.imports.targets import BULK, RECORDS_PER_CALL, SYNC
 
@@ -35,7 +35,7 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
     :return: ``sync`` or ``bulk``, and the whole input.
     """
     if latency is not None and latency < BULK_TAKES:
-        log.info("transport=auto uses sync: a bulk import may take longer than latency=%s", latency)
+        log.info("transport=auto uses sync: a bulk import may take longer than latency=%s", duration(latency))
         return SYNC, rows
     most = SYNC_CALLS * RECORDS_PER_CALL
     seen, count = [], 0
@@ -56,6 +56,8 @@ def choose(rows: Rows, latency: timedelta | None) -> tuple[str, Rows]:
         )
         return BULK, rest
     log.info(
-        "transport=auto uses sync: %s cost %s", counted(count, "row"), counted(-(-count // RECORDS_PER_CALL), "call")
+        "transport=auto uses sync: %s would cost %s",
+        counted(count, "row"),
+        counted(-(-count // RECORDS_PER_CALL), "call"),
     )
     return SYNC, rest

@@ -132,7 +132,7 @@ class MarketoActivitiesOperator(ReadsJournal):
         else:
             refused = {"list_id": self.list_id is not None, "end": self.end is not None}
             why = "cannot be used with adobe_conn_id: a journal is read to its end, and does not know members of lists"
-            remedy = "Leave it out, or follow the feed."
+            remedy = "Leave it out, or leave out adobe_conn_id to follow Marketo's feed."
         for name in (name for name, is_given in refused.items() if is_given):
             raise MarketoInvalidRequestError(f"{name} {why}", parameter=name, remedy=remedy)
 

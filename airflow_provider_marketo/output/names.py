@@ -54,7 +54,7 @@ def outside(name: str) -> MarketoInvalidRequestError:
     return MarketoInvalidRequestError(
         f"{printable(repr(name))} is not the name of a file in the output folder",
         parameter="output_path",
-        remedy="A name must be relative, without a part that is . or .. , or that is a link out of the folder.",
+        remedy="Give a relative path. No part of it may be . or .. or a link that leads out of the folder.",
     )
 
 

@@ -104,7 +104,8 @@ class MarketoQuotaSensor(ConnectedSensor):
         self._left = self._wait.found(event)
         if self._left is None:
             raise AirflowSensorTimeout(
-                f"not enough of the quota of {self.marketo_conn_id} was left within {duration(self.timeout)}"
+                f"the quota of {self.marketo_conn_id} did not have enough left during a wait of"
+                f" {duration(self.timeout)}"
             )
         return self._result()
 

@@ -22,8 +22,8 @@ PREFIX = "marketo_batches_"
 REMEMBERED = 1000
 """Batches that a Variable remembers. A batch is repeated soon after it first came, or never."""
 _RESTORE = (
-    "It says which batches earlier runs have processed. Restore it, or delete it: a batch that the watcher repeats"
-    " after a crash is then processed once more."
+    "It says which batches earlier runs have processed. Restore it, or delete it. Without it, a run may process again a"
+    " batch that the watcher sends twice after a crash."
 )
 
 
@@ -71,7 +71,7 @@ def new_batches(events: Iterable[Any], run_id: str, *, stream: str, later: Any =
     if new:
         taken.update(dict.fromkeys(new, run_id))
         latest = TakenBatches(dict(list(taken.items())[-REMEMBERED:]))
-        variables.write_state(name, latest, "Marketo batches that runs have taken")
+        variables.write_state(name, latest, "Batches of Marketo activities that runs have processed")
     return {
         "batch_ids": list(new),
         "activities": [each for batch in new.values() for each in batch["activities"]],

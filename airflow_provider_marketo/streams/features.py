@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.hooks.marketo import MarketoHook
 
 _PREFIX = "marketo_features_"
-_TEST_AGAIN = "Delete it: the next run tests again what the subscription can do, for two calls."
+_TEST_AGAIN = "Delete it: the next run tests again what the subscription can do, with two calls."
 _REMEMBERED = timedelta(days=30)
 
 

@@ -49,7 +49,7 @@ _AT_A_TIME = 200
 _TYPES = {USER_AUDITS: events.USER_AUDIT}
 _CHECK_INSTANCE = (
     "Nothing was published. Check that adobe_conn_id and marketo_conn_id belong together. If the instance has had no"
-    " event yet, say so: give the connection of the journal the extra munchkin_ids, with all instances of the"
+    " event yet, name it in the extra munchkin_ids of the journal's connection, with all other instances of the"
     " organization."
 )
 

@@ -30,8 +30,8 @@ REMEMBERED_RANGES = 100
 """A run reads back over a few ranges. A Variable must not hold thousands."""
 
 _RESTORE = (
-    "Restore it, or delete it: the stream then continues from its other copies (the Variable, the outlet's state,"
-    " _marketo/positions in the output) or, without such copies, from start or the run's data interval."
+    "Restore it, or delete it. The stream then continues from another copy: the Variable, the outlet's state, or"
+    " _marketo/positions in the output. Without copies, it begins at start or at the run's data interval."
 )
 
 _COPY = "_marketo/positions/{}.json"
@@ -192,7 +192,11 @@ class PositionStore:
             return None
         position = max(known, key=lambda each: each.time)
         if found[0] is None or found[0].time != position.time:
-            log.warning("Airflow does not have the latest %s; continuing from a copy, at %s", self._key, position.time)
+            log.warning(
+                "Airflow does not have the latest position %s; continuing from a copy, which is at %s",
+                self._key,
+                position.time,
+            )
         if position.instance != instance:
             raise MarketoInvalidRequestError(
                 f"the stored position {self._key} belongs to instance {position.instance}, and the connection leads to"

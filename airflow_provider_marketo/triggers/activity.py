@@ -123,7 +123,8 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
             raise MarketoInvalidRequestError(
                 "list_id cannot be used with adobe_conn_id: the journal does not know members of lists",
                 parameter="list_id",
-                remedy="Leave it out and look the leads up in the DAG, or watch the feed.",
+                remedy="Leave it out and look the leads up in the DAG, or leave out adobe_conn_id to watch Marketo's"
+                " feed.",
             )
         if not 1 <= len(self.activity_types) <= TYPES_PER_PASS:
             raise MarketoInvalidRequestError(

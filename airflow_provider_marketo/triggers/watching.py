@@ -197,7 +197,9 @@ class Watch:
         return found
 
     def _restart(self) -> None:
-        log.warning("Another watcher has written %s; this one continues from there", self._variable)
+        log.warning(
+            "Another watcher has written the Variable %s; this watcher continues from that position", self._variable
+        )
         self._handover = None
 
     async def _look(self, settings: ConnectionSettings, condition: ActivityCondition) -> Found:

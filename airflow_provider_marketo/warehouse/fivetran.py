@@ -236,7 +236,8 @@ class FivetranViews:
                 made.replace(name, query)
                 log.warning(
                     "%s.%s keeps the types of its columns, because other views use it; drop those views, and the next"
-                    " load changes the types. A value that does not fit is null, and is in <column>__text",
+                    " load changes the types. Until then a value that does not fit is null, and its text is in"
+                    " <column>__text",
                     self._schema,
                     name,
                 )

@@ -83,9 +83,9 @@ def check_freshness(
     missing = [table for table in promises if table not in found]
     if missing:
         raise MarketoInvalidRequestError(
-            f"no load has made a table {' or '.join(missing)}",
+            f"no load has made the table {' or '.join(missing)}",
             parameter="promises",
-            remedy=f"The tables are {', '.join(found) or 'not made yet'}.",
+            remedy=f"The tables are {', '.join(found)}." if found else "No load has made any table yet.",
         )
     late = [_late(found[table], promise) for table, promise in promises.items() if _is_late(found[table], promise)]
     if late:
@@ -107,6 +107,6 @@ def _late(one: Freshness, promise: timedelta) -> str:
     if one.age is None or one.until is None:
         return f"{one.table} was never loaded, and {duration(promise)} is promised{reason}"
     return (
-        f"{one.table} is {duration(one.age)} old (it has all up to {iso(one.until)}),"
+        f"{one.table} is {duration(one.age)} old (it has all changes up to {iso(one.until)}),"
         f" and {duration(promise)} is promised{reason}"
     )

@@ -56,8 +56,8 @@ class History:
             if has is None or types.wider(has, kind) == has or engine.alter_type(self._name, name, kind):
                 continue
             raise MarketoInvalidRequestError(
-                f"{self._name}.{name} holds {has}, must hold {kind}, and {engine.name} cannot widen it, perhaps because"
-                " of a view that uses it",
+                f"{self._name}.{name} has the type {has} and needs {kind}, and {engine.name} cannot change the type,"
+                " perhaps because a view uses the column",
                 parameter="history",
                 remedy="Drop the view, load again, and create the view again; or load with history=False.",
             )

@@ -276,7 +276,11 @@ class DatasetLoad:
                 )
         if overflow and OVERFLOW not in known:
             log.warning(
-                "%s has a column for %s; %s go to %s", self.table, counted(most or 0, "field"), len(overflow), OVERFLOW
+                "%s has columns for %s; %s to %s",
+                self.table,
+                counted(most or 0, "field"),
+                counted(len(overflow), "more field goes", "more fields go"),
+                OVERFLOW,
             )
         return overflow if overflow or OVERFLOW in known else None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.counts import counted
+from airflow_provider_marketo.client.counts import counted, duration
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.printable import printable_logger
@@ -43,7 +43,7 @@ def remove_loaded_files(output: str, sql_conn_id: str, schema: str | None, keep:
     old = {name: manifest for name, manifest in known.items() if newest - _time(manifest) > keep}
     files = _remove(folder, known, _loaded(sql_conn_id, schema, old))
     if files:
-        log.info("Removed %s of %s, loaded and older than %s", counted(len(files), "file"), output, keep)
+        log.info("Removed %s of %s: loaded, and older than %s", counted(len(files), "file"), output, duration(keep))
     return len(files)
 
 

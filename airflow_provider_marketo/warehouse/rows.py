@@ -261,7 +261,7 @@ def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any
         )
     values, bad = arrow.typed(pa.chunked_array([pa.array([text], pa.string())]), _KINDS[kind])
     if bad is not None:
-        raise MarketoLoadError(f"{file.name}: the value of a column in its path or in scope is not of type {kind}")
+        raise MarketoLoadError(f"{file.name}: a value in its path or in the manifest's scope is not of type {kind}")
     return pa.repeat(values[0].cast(types.arrow_type(kind)), rows)
 
 

@@ -183,7 +183,8 @@ class TableShaper:
             if source in fields and dataset == self._dataset and is_key == (source in key)
         }
         log.warning(
-            "%s does not exist any more: it is created again, and loads that it has had before can be repeated",
+            "%s does not exist any more, so this load creates it again. To restore its earlier rows, clear the tasks"
+            " that loaded them",
             self._table,
         )
         self._log.forget_dropped(self._table, known.keys() - kept.keys())
@@ -242,7 +243,7 @@ class TableShaper:
             raise MarketoInvalidRequestError(
                 f"{table} exists, and no load of this provider has made it",
                 parameter="table",
-                remedy="Load into another table or schema, or rename that one.",
+                remedy="Load into another table or schema, or rename the existing table.",
             )
         holds = {dataset for _, dataset, _ in known.values()} - {self._dataset}
         if holds:

@@ -192,7 +192,7 @@ def _raise(failures: Mapping[str, MarketoError], total: int) -> None:
         raise next(iter(failures.values()))
     texts = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
     remedy = next((error.remedy for error in failures.values() if error.remedy), None)
-    text = f"{len(failures)} of {counted(total, 'dataset')} are not loaded. {texts}"
+    text = f"{len(failures)} of {counted(total, 'dataset')} {'is' if len(failures) == 1 else 'are'} not loaded. {texts}"
     if all(isinstance(error, MarketoInvalidRequestError) for error in failures.values()):
         raise MarketoInvalidRequestError(text, remedy=remedy)
     raise MarketoWarehouseError(text, remedy=remedy)

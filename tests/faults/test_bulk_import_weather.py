@@ -126,7 +126,7 @@ def test_an_import_that_marketo_has_forgotten_is_unknown(marketo, tmp_path, sour
     instance.fail("bulk_import_leads.get_status", "1013", times=None)
     _, account = refused(tmp_path, source())
     assert counts(account) == {"unknown": 200}
-    assert "it forgets them after seven days" in table(account["rejects"])[0]["_marketo_message"]
+    assert "it forgets imports after seven days" in table(account["rejects"])[0]["_marketo_message"]
 
 
 def test_a_killed_task_gives_its_places_in_the_queue_back(
@@ -392,7 +392,7 @@ def test_rows_without_a_report_are_listed_and_the_next_try_asks_again(marketo, t
     text, account = refused(tmp_path, source(*ODD), store)
     assert "Clear the task: it asks Marketo for the reports again" in text
     assert counts(account) == {"accepted": 40, "unknown": 3}
-    assert "lacks 3 rows; this may be one of them" in table(account["rejects"])[0]["_marketo_message"]
+    assert "which lacks 3 rows" in table(account["rejects"])[0]["_marketo_message"]
     _, account = refused(tmp_path, "gone.csv", store)  # the reports are still missing
     assert counts(account) == {"accepted": 40, "unknown": 3}
     instance.instance.faults.clear()

@@ -102,7 +102,7 @@ def test_no_link_in_the_folder_leads_out_of_it(tmp_path, planted):
         lambda name: folder.delete_tree(name.rpartition("/")[0] if planted == "folder" else name),
         lambda name: folder.names(name.rpartition("/")[0] if planted == "folder" else name),
     ):
-        with pytest.raises(MarketoInvalidRequestError, match="a link out of the folder"):
+        with pytest.raises(MarketoInvalidRequestError, match="a link that leads out of the folder"):
             act(name)
     assert [each.read_text() for each in outside.iterdir()] == ["root:x:0:0"]
 

@@ -75,7 +75,7 @@ def test_nothing_is_deleted_behind_a_link(tmp_path, listed):
     outside.mkdir()
     (outside / "victim").touch()
     (folder / listed).parent.symlink_to(outside)
-    with pytest.raises(MarketoInvalidRequestError, match="a link out of the folder"):
+    with pytest.raises(MarketoInvalidRequestError, match="a link that leads out of the folder"):
         OutputFolder(str(folder)).delete(listed)
     assert (outside / "victim").exists()
 

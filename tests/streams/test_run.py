@@ -381,7 +381,7 @@ def test_the_latest_position_counts_whatever_was_left_behind(stream, caplog):
     assert followed.hour(2, **JSONL)["start"] == "2026-01-10T02:00:00Z"
     followed.state = outlet
     assert followed.hour(3, **JSONL)["start"] == "2026-01-10T03:00:00Z"
-    assert "does not have the latest marketo_position_s" in caplog.text
+    assert "does not have the latest position marketo_position_s" in caplog.text
     assert outlet.get("marketo_position_s")["time"] == "2026-01-10T04:00:00Z"
 
 

@@ -105,7 +105,7 @@ def test_one_table_that_fails_does_not_stop_the_others(database, tmp_path):
     ]
     both = replace(good, output=str(tmp_path / "out"), datasets=tuple(datasets), files=tuple(files))
     (tmp_path / "out" / files[0].name).unlink()
-    with pytest.raises(Exception, match=r"1 of 2 datasets are not loaded\. programs: ") as caught:
+    with pytest.raises(Exception, match=r"1 of 2 datasets is not loaded\. programs: ") as caught:
         run(load(both.to_dict()))
     assert "does not exist" in str(caught.value)
     assert query(database, "SELECT id FROM marketo.leads") == [(1,)]

@@ -61,7 +61,7 @@ def test_every_load_of_a_dropped_table_runs_again_in_any_order_and_has_one_row_i
     for number in order:
         assert not warehouse.load(two[number])["tables"]["leads"]["repeated"]
     assert (
-        "leads does not exist any more: it is created again, and loads that it has had before can be repeated"
+        "leads does not exist any more, so this load creates it again. To restore its earlier rows, clear the tasks"
         in caplog.text
     )
     assert warehouse.everything() == before

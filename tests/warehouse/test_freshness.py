@@ -30,7 +30,7 @@ def test_the_age_of_a_table_is_that_of_its_newest_span_or_reading(warehouse, pub
     late = {**kept, "programs": timedelta(days=1)}
     with pytest.raises(MarketoWarehouseError, match=r"programs is 5 days old .* 1 day is promised"):
         check_freshness("wh", warehouse.schema, promises=late, now=NOW)
-    with pytest.raises(MarketoInvalidRequestError, match="no load has made a table emails") as caught:
+    with pytest.raises(MarketoInvalidRequestError, match="no load has made the table emails") as caught:
         check_freshness("wh", warehouse.schema, promises={"emails": timedelta(1)}, now=NOW)
     assert "leads, programs" in caught.value.remedy
 

@@ -76,7 +76,7 @@ class Warehouse(Engine):
         " (sql_conn_id), or grant its user SELECT, INSERT, UPDATE and DELETE on all tables of the schema.",
         "permission denied": "Grant the connection's user (sql_conn_id) CREATE and USAGE on the schema, or name another"
         " schema.",
-        "must be owner": "Tables are altered by their owner: load with the connection (sql_conn_id) that created them.",
+        "must be owner": "Only the owner can alter a table: load with the connection (sql_conn_id) that created it.",
         "row is too big": "A row must fit into a page of 8 KB: extract fewer fields (fields), or set"
         " max_columns, for example to 400, so that the other fields are members of one column.",
         "index row ": "PostgreSQL takes keys of at most 2,700 bytes: extract without these rows, or load them into"
@@ -86,8 +86,8 @@ class Warehouse(Engine):
         "read-only transaction": "The connection (sql_conn_id) leads to a server or a user that may only read: name the"
         " primary server, and a user who may write.",
         "No space left on device": "Make room on the server's disk, and run the task again.",
-        "lock timeout": "Another transaction holds the table (sql_conn_id). Wait for its end or end it, for example by"
-        " pg_terminate_backend(PID), and run the task again.",
+        "lock timeout": "Another transaction holds the table (sql_conn_id). Wait until it ends, or end it, for"
+        " example by pg_terminate_backend(PID), and run the task again.",
     }
 
     def __init__(self, hook: Any, schema: str | None) -> None:
