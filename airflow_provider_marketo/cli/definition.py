@@ -128,7 +128,8 @@ _COMMANDS = (
         name="doctor",
         help="Check connections, permissions, pools, coordination and folders, and say what to do (experimental)",
         description="Checks this installation and prints a line for each check: ok, warning, error, or not checked. "
-        "Calls Marketo about six times for each connection and only reads. Ends with exit code 1 if there is an error.",
+        "Makes five calls to Marketo for each connection, and one for each other object that a DAG reads. They "
+        "only read. Ends with exit code 1 if there is an error.",
         func=lazy_load_command("airflow_provider_marketo.cli.doctor.doctor"),
         args=(_CONN_IDS, OUTPUT),
     ),
