@@ -33,7 +33,14 @@ if TYPE_CHECKING:
 _CAPITALS = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
-_CONFLICTS = ("already exists", "conflict", "deadlock", "lock wait", "number of waiters")
+_CONFLICTS = (
+    "already exists",
+    "conflict",
+    "deadlock",
+    "lock wait",
+    "number of waiters",
+    "duplicate key",  # the emulator's words: Snowflake enforces no key
+)
 
 
 class Warehouse(Engine):
