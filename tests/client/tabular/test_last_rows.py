@@ -67,7 +67,9 @@ def test_a_set_of_numbers_comes_back_and_knows_what_lies_between():
     for number in (3, 64, 9_999):
         numbers.add(number)
         numbers.add(number)
-    again = NumberSet(numbers.to_bytes())
+    dense = numbers.to_bytes()
+    assert len(dense) == 1_250, "a bit for each number from 0 on"
+    again = NumberSet(dense)
     assert len(again) == len(numbers) == 3
     assert [number for number in range(10_000) if number in again] == [3, 64, 9_999]
     for first, last in ((0, 2), (4, 63), (65, 9_998), (10_000, 20_000)):
