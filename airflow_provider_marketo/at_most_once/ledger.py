@@ -185,7 +185,11 @@ class Ledger:
         entry = Entry.of(sending, owner=self._me, since=stamp())
         self._write(sending.key, entry.to_json())
         if self._read(claim) != self._me:
-            raise MarketoLedgerError(f"another process is about to send {sending.what}", operation=sending.operation)
+            raise MarketoLedgerError(
+                f"another process is about to send {sending.what}",
+                operation=sending.operation,
+                remedy="This try sent nothing. The next try checks what the other process did.",
+            )
         written = self._read(sending.key)
         if written != entry.to_json():
             raise MarketoLedgerError(

@@ -345,6 +345,7 @@ def _not_marketo(operation: str, response: requests.Response) -> errors.MarketoT
         f"something other than Marketo answered ({content_type(response)})",
         operation=operation,
         code=codes.http(response.status_code),
+        remedy="Try again later; if it happens again, check the connection's host and the proxy.",
         executed=True,
     )
 

@@ -227,7 +227,7 @@ class MarketoJournalExpiredError(MarketoInvalidRequestError):
 class MarketoAmbiguousOutcomeError(MarketoError):
     """A request that must not run twice failed in a way that leaves open whether it ran."""
 
-    default_remedy = "Check in Marketo whether it ran. Only then send it again."
+    default_remedy = "Check in Marketo whether the request ran. Send it again only if it did not run."
 
 
 class MarketoDataError(MarketoError):

@@ -56,6 +56,7 @@ def unpacked(operation: str, response: requests.Response) -> Iterator[bytes]:
             f"the answer is compressed as {packing!r}, and the request accepts {ACCEPTED}",
             operation=operation,
             code=codes.http(response.status_code),
+            remedy="Try again later; if it happens again, exempt this host from the proxy that compresses the answers.",
             executed=True,
         )
 

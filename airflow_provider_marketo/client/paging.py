@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 MOST_EMPTY_PAGES = 1000
 """Largest number of empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
 
+_ASK_ADOBE = "Try again; if it happens again, ask Adobe's support with the operation's name."
+
 Next = Mapping[str, Any] | None
 """Parameters that change in the next call; None after the last page."""
 
@@ -37,7 +39,9 @@ def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
     token = reply.next_page_token
     if not token or token == asked.get("nextPageToken"):
         raise MarketoDataError(
-            f"Marketo says that more {what} follow but gives no new paging token", operation=reply.operation
+            f"Marketo says that more {what} follow but gives no new paging token",
+            operation=reply.operation,
+            remedy=_ASK_ADOBE,
         )
     return {"nextPageToken": token}
 
@@ -99,12 +103,15 @@ def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: M
         reply = call(parameters)
         records = reply.records
         if records and records == before:
-            raise MarketoDataError("Marketo sends the same page again and again", operation=reply.operation)
+            raise MarketoDataError(
+                "Marketo sends the same page again and again", operation=reply.operation, remedy=_ASK_ADOBE
+            )
         empty = 0 if records else empty + 1
         if empty > MOST_EMPTY_PAGES:
             raise MarketoDataError(
                 f"Marketo says that more records follow but sent more than {MOST_EMPTY_PAGES} empty pages in a row",
                 operation=reply.operation,
+                remedy=_ASK_ADOBE,
             )
         yield reply
         following, before = rule(reply, parameters) if rule else None, records

@@ -85,5 +85,8 @@ def sample(
             break
         wait()
     if job is None or job.status != COMPLETED:
-        raise MarketoExportFailedError(f"the sample export {export_id} of {one.name} did not complete")
+        raise MarketoExportFailedError(
+            f"the sample export {export_id} of {one.name} did not complete",
+            remedy="Run the command again. If it happens again, give a shorter --window.",
+        )
     return Size(request.object_type, job.size or 0, one.seconds, now())

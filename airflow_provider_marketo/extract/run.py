@@ -139,7 +139,10 @@ class ExtractRun:
         :raises MarketoDeadlineError: the deadline has passed.
         """
         if datetime.now(timezone.utc) >= self.deadline:
-            raise MarketoDeadlineError(f"exports of {', '.join(self._open_slices())} did not finish within timeout")
+            late = self._open_slices()
+            raise MarketoDeadlineError(
+                f"{counted(len(late), 'export')} did not finish within timeout: {', '.join(late)}"
+            )
 
     def adopt(self) -> Mapping[str, ExportJob]:
         """

@@ -91,11 +91,12 @@ class BulkImport:
 
     def overdue(self) -> MarketoDeadlineError:
         """Return the error of a deadline that has passed. The imports stay known: another try waits for them again."""
-        batches = ", ".join(str(self._staged.state(chunk).batch_id) for chunk in self._in(state.QUEUED))
+        batches = [str(self._staged.state(chunk).batch_id) for chunk in self._in(state.QUEUED)]
+        late = counted(len(batches), "import") if batches else "imports that wait for a place in the queue"
         return MarketoDeadlineError(
-            f"imports {batches or 'that wait for a place in the queue'} did not finish within timeout",
+            f"{late} did not finish within timeout{': ' if batches else ''}{', '.join(batches)}",
             operation=self._jobs.kind.operation("get_status"),
-            remedy="Marketo cannot cancel imports. Clear the task to keep waiting for them, or raise timeout;"
+            remedy="Marketo cannot cancel imports. Clear the task to keep waiting, or raise timeout;"
             " nothing is sent twice.",
         )
 

@@ -163,5 +163,5 @@ def check_budget(client: MarketoClient, planned: Sequence[tuple[Listing, int]]) 
             f"{names} would take {counted(needed, 'call')} or more, one for each record, and"
             f" {most - client.tally.calls} of max_calls={most} are left",
             parameter="max_calls",
-            remedy="Raise max_calls, leave these tables out, or give start so that only changed records are followed.",
+            remedy="Raise max_calls, leave these tables out, or give start so that only changed records cost a call.",
         )

@@ -138,7 +138,7 @@ class _Variables:
         return value
 
     def set(self, key: str, value: dict[str, Any]) -> None:
-        variables.write_json(key, value, "Up to where a Marketo stream is published")
+        variables.write_json(key, value, "Time up to which a Marketo stream is published")
 
 
 class _Copy:

@@ -31,7 +31,7 @@ How far a feed may stray from the order of dates.
 Reading stops at a page whose rows are all later than the end by more than this.
 """
 
-_TOO_EMPTY = "Nothing was published. Raise max_empty_pages, or follow the stream in shorter ranges."
+_TOO_EMPTY = "Nothing was published. Raise max_empty_pages, or let each run read a shorter span of time."
 MAX_EMPTY_PAGES, LOGGED_EMPTY_PAGES = 1000, 50
 
 

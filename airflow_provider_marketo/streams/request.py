@@ -112,7 +112,8 @@ class StreamRequest(ExtractRequest):
     def _check_object(self, export: ExportObject) -> None:
         if self.attributes == "typed" and not export.has_types:
             raise MarketoInvalidRequestError(
-                f"attributes='typed' makes a dataset of each activity type, and {self.object_type} has none",
+                f"attributes='typed' makes a dataset of each activity type, and {self.object_type} has no activity"
+                " types",
                 parameter="attributes",
                 remedy="Use 'map' or 'json'.",
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDeadlineError
 from airflow_provider_marketo.hooks.job_waits import ExportJobsWait, ImportJobsWait
 from airflow_provider_marketo.triggers.bulk_import import MarketoBulkImportTrigger
@@ -62,7 +63,8 @@ def found_from(event: Any) -> Mapping[str, Any] | None:
         return None
     found = checked_event(event, ENDED, PASSED, TIMED_OUT)
     if found["status"] == TIMED_OUT and "export_ids" in found:
-        raise MarketoDeadlineError(f"exports {', '.join(found['export_ids'])} did not finish within timeout")
+        late = found["export_ids"]
+        raise MarketoDeadlineError(f"{counted(len(late), 'export')} did not finish within timeout: {', '.join(late)}")
     # Imports cannot be cancelled: after their deadline the task polls once more before it gives up.
     return found if found["status"] == ENDED else None
 

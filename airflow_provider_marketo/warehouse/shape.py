@@ -203,7 +203,7 @@ class TableShaper:
         if to == has:
             return column, to
         if self._alter(column, to):
-            log.warning("%s.%s holds %s from now on: %s was too narrow", self._table, column, to, has)
+            log.warning("%s.%s has the type %s from now on: %s was too narrow", self._table, column, to, has)
             return column, to
         if source in key:
             raise MarketoInvalidRequestError(

@@ -180,7 +180,9 @@ def _datasets(manifest: Manifest, table: str | None) -> list[ManifestDataset]:
         other = taken.setdefault(table_name(dataset.name), dataset.name)
         if other != dataset.name:
             raise MarketoInvalidRequestError(
-                f"{dataset.name} and {other} would get the same table, {table_name(other)}", parameter="manifest"
+                f"{dataset.name} and {other} would get the same table, {table_name(other)}",
+                parameter="manifest",
+                remedy="Extract them in separate tasks, and load one of them with table=.",
             )
     return list(manifest.datasets)
 

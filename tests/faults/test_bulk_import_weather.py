@@ -114,7 +114,9 @@ def test_an_import_that_never_ends_fails_at_the_deadline_and_stays_known(marketo
     instance = marketo()
     instance.fail("bulk_import_leads.import", job="stuck")
     store = StateStore()
-    with pytest.raises(MarketoDeadlineError, match=r"imports 3404 did not finish .* nothing is sent twice"):
+    with pytest.raises(
+        MarketoDeadlineError, match=r"1 import did not finish within timeout: 3404\. .* nothing is sent twice"
+    ):
         run(tmp_path, source(), store, timeout=timedelta(seconds=0.5))
     jobs(instance)[0].fate = None
     assert counts(run(tmp_path, source(), store)) == {"accepted": 200}

@@ -169,7 +169,7 @@ def test_a_wrong_argument_of_a_stream_is_refused_by_name(stream, arguments, refu
 
 
 def test_only_activities_have_types_to_be_told_apart(stream):
-    with pytest.raises(AirflowFailException, match="deleted_leads has none"):
+    with pytest.raises(AirflowFailException, match="deleted_leads has no activity types"):
         stream().run(operator=MarketoDeletedLeadsOperator, attributes="typed", file_format="parquet", start=START)
 
 

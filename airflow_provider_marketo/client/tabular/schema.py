@@ -126,7 +126,10 @@ def activity_types(records: Iterable[Mapping[str, Any]]) -> dict[int, ActivityTy
     with reading("activities.get_types"):
         found = {kind.id: kind for kind in map(ActivityType.from_record, records)}
     if not found:
-        raise MarketoDataError("activities.get_types: Marketo lists no activity types, and every instance has some")
+        raise MarketoDataError(
+            "activities.get_types: Marketo lists no activity types, and every instance has some",
+            remedy="Try again; if it happens again, ask Adobe's support.",
+        )
     return found
 
 
