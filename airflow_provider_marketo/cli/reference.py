@@ -47,7 +47,7 @@ def describe(args: Namespace) -> None:
 
 def _chosen(family: str | None) -> list[Operation]:
     if family is not None and family not in operations.families():
-        families = f"The families are {', '.join(operations.families())}."
+        families = f"A name begins with its family: {', '.join(operations.families())}."
         error = MarketoInvalidRequestError(
             f"Marketo's API has no family {with_nearest(family, operations.families())}", remedy=families
         )

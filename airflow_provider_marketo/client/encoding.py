@@ -130,7 +130,7 @@ def _pairs(operation: Operation, name: str, value: Any) -> Iterator[tuple[str, s
     else:
         items = [text(item) for item in value]
         if any("," in item for item in items):
-            remedy = "Name the records in input instead." if "input" in operation.parameters else None
+            remedy = "Give the records as input=[{...}] instead." if "input" in operation.parameters else None
             raise FaultError(name, "has an entry with a comma, which Marketo reads as two entries", remedy)
         yield name, ",".join(items)
 

@@ -46,7 +46,7 @@ def get(name: str) -> Operation:
         raise MarketoInvalidRequestError(
             f"Marketo's API has no operation {name!r}",
             parameter="operation",
-            remedy=did_you_mean(near) if near else f"The families are {', '.join(families())}.",
+            remedy=did_you_mean(near) if near else f"A name begins with its family: {', '.join(families())}.",
         )
     return get(found) if found != name else Operation.from_row(name, rows[name])
 

@@ -47,7 +47,7 @@ def decrypt(kind: str, text: str, secret: Secret) -> Condition:
         facts = json.loads(_cipher(secret).decrypt(text.encode()))
     except InvalidToken:
         raise MarketoAuthError(
-            "the connection's client secret on this host is not the one that encrypted the condition",
+            "this host cannot decrypt what the sensor waits for: its connection has another client secret",
             remedy="If workers and triggerers read the connection from different places, give both the same secret.",
         ) from None
     condition, _ = KINDS[kind]

@@ -125,7 +125,7 @@ class Quota(Serializable):
         try:
             return cls.from_dict(json.loads(text or "null"))
         except LaterFormatError as error:
-            log.warning("The quotas in the Variable are measured again: %s", error)
+            log.warning("The Variable of the quotas cannot be read, so they are measured again: %s", error)
         except (ValueError, RecursionError):
             pass
         return None

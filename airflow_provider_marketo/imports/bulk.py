@@ -156,7 +156,7 @@ class BulkImport:
         queued.state, queued.batch_id = state.QUEUED, job.batch_id
         self._staged.put(chunk, queued)
         self._jobs.hold_place(job.batch_id)
-        log.info("Chunk %s of %s is import %d", chunk.name, counted(chunk.rows, "row"), job.batch_id)
+        log.info("Marketo took chunk %s of %s as import %d", chunk.name, counted(chunk.rows, "row"), job.batch_id)
         return None
 
     def _lost(self, chunk: Chunk) -> None:

@@ -181,7 +181,7 @@ class _Column:
                 value.as_py()
             except _UNREADABLE as error:
                 raise _refused(
-                    f"{self._where}, row {row}: Python has no such {array.type} ({error})",
+                    f"{self._where}, row {row}: Python has no value for this {array.type} ({error})",
                     remedy="Correct the row (dates go from the year 1 to 9999), or do not send the column (columns=).",
                 ) from None
         raise AssertionError("unreachable: a value that cannot be read was found before")

@@ -48,7 +48,7 @@ class PublishesLineage:
             publish.emit_asset_events(context, self._published, partitions)
             publish.record_lineage(self.marketo_conn_id, self._published)
         except Exception:
-            log.warning("The data are published, but Airflow's asset events or lineage are not", exc_info=True)
+            log.warning("The data are published, but Airflow did not get their asset events or lineage", exc_info=True)
 
     def _partitions(self, context: Context, manifest: Mapping[str, Any]) -> list[str]:
         """

@@ -41,7 +41,7 @@ class PublishesTables:
             publish.emit_table_events(context, place, tables)
             publish.keep_tables(context, place, tables)
         except Exception:
-            log.warning("The tables are loaded, but Airflow's asset events or lineage are not", exc_info=True)
+            log.warning("The tables are loaded, but Airflow did not get their asset events or lineage", exc_info=True)
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> Any:
         """Return the lineage that the OpenLineage provider asks for: the tables that were loaded."""

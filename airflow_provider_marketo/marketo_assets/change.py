@@ -97,7 +97,7 @@ def _make(
         found = look()
         if found is None:
             raise MarketoTransientError(
-                f"the asset of {sending.what} cannot be found by its name yet, and the reply was lost: {error.message}",
+                f"the reply to {sending.what} was lost, and no asset is found by its name yet: {error.message}",
                 operation=sending.operation,
                 code=error.code,
                 request_id=error.request_id,
@@ -109,7 +109,7 @@ def _make(
     made = answered[0] if answered else look()
     if made is None:
         raise MarketoTransientError(
-            f"the asset of {sending.what} was made, but cannot be found by its name yet", operation=sending.operation
+            f"{sending.what} made the asset, but Marketo does not find it by its name yet", operation=sending.operation
         )
     return CreatedAsset(made, ours=True)
 

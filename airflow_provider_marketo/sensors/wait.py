@@ -53,7 +53,11 @@ class SensorWait:
         try:
             self._poller(condition).check(condition)
         except (MarketoQuotaExhaustedError, MarketoThrottledError, MarketoTransientError) as error:
-            log.warning("Could not check in Marketo whether the wait for %s can end: %s", condition.describe(), error)
+            log.warning(
+                "Could not check that what the sensor waits for exists (%s); the sensor waits anyway: %s",
+                condition.describe(),
+                error,
+            )
 
     def look(self, condition: Condition) -> Mapping[str, Any] | None:
         """

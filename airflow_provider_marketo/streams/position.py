@@ -212,7 +212,9 @@ class PositionStore:
             return None
         if "pending" in facts and "pages" not in facts:
             raise MarketoInvalidRequestError(
-                f"{self._key} is the position of a watcher", parameter="stream", remedy="Give the stream another name."
+                f"{self._key} already says how far a watcher has read",
+                parameter="stream",
+                remedy="Give the stream another name.",
             )
         place = store.place(self._key)
         if "pages" not in facts:

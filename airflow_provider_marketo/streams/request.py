@@ -140,7 +140,10 @@ class StreamRequest(ExtractRequest):
             require_known("fields", self.changed_fields, labels)
             scores = [name for name in self.changed_fields if described[name].get("dataType") == "score"]
             if scores:
-                log.warning("Marketo does not list changes of %s here: follow the activity Change Score", scores)
+                log.warning(
+                    "Marketo's feed of lead changes has none of scores (%s): read activities of the type Change Score",
+                    scores,
+                )
         plan = ExtractPlan(
             fields=tuple(column.name for column in columns),
             schema=TableSchema(columns, feed.export.key, feed.export.cut_by[feed.export.date_filters[0]]),

@@ -296,7 +296,7 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
             raise MarketoInvalidRequestError(
                 f"Marketo does not list {table}: it only looks them up by keys",
                 parameter="tables",
-                remedy=f"Give tables={{{table!r}: {{'keys': [...]}}}}, or {FOUND!r} for the keys that other tables"
-                " have.",
+                remedy=f"Give tables={{{table!r}: {{'keys': [...]}}}}, or {{'keys': {FOUND!r}}} for the keys"
+                " that other tables have.",
             )
     return tables

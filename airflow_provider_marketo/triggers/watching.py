@@ -162,7 +162,7 @@ class Watch:
             self._store(state.to_dict())
         elif "pages" in self._stored:
             raise MarketoInvalidRequestError(
-                f"{self._variable} is the position of an operator that follows a stream",
+                f"{self._variable} already says how far an operator has read its stream",
                 parameter="stream",
                 remedy="Give the watcher another stream name.",
             )

@@ -8,7 +8,7 @@ from airflow_provider_marketo.client.errors import MarketoDataError, MarketoErro
 class MarketoWarehouseError(MarketoError):
     """The database refused a load, or another load was in the way; nothing of the table was changed."""
 
-    default_remedy = "This table was not changed. Run the task again; a load that is repeated changes nothing twice."
+    default_remedy = "This table was not changed. Run the task again: a repeated load takes no row twice."
 
 
 class MarketoLoadError(MarketoDataError):

@@ -69,14 +69,14 @@ def dataset_types(dataset: ManifestDataset) -> dict[str, str]:
     """
     Return the type of each field of a dataset, with those that only its scope names.
 
-    :raises MarketoInvalidRequestError: it has a type that no load takes, or no key.
+    :raises MarketoInvalidRequestError: it has a type that cannot be loaded, or no key.
     """
     found = {}
     for column in dataset.columns:
         kind = types.type_of(column.type)
         if kind is None:
             raise MarketoInvalidRequestError(
-                f"{column.name} of {dataset.name} has the type {column.type}, which no load takes",
+                f"{column.name} of {dataset.name} has the type {column.type}, which cannot be loaded",
                 parameter="manifest",
                 remedy="Extract again, without this column.",
             )

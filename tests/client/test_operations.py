@@ -27,7 +27,7 @@ def test_an_unknown_operation_is_refused_with_the_nearest_names():
 
 
 def test_an_unknown_family_is_answered_with_the_families_there_are():
-    with pytest.raises(MarketoInvalidRequestError, match=r"families are activities, bulk_export_activities"):
+    with pytest.raises(MarketoInvalidRequestError, match=r"family: activities, bulk_export_activities"):
         operations.get("zzz")
 
 

@@ -85,8 +85,7 @@ def test_an_upsert_that_may_have_run_waits_until_it_has_ended_and_says_so(caplog
         send(Exchange(lost), "upsert", clock, longest_run=300.0)
     assert clock.monotonic() == 290.0
     assert (
-        "emails.clone may still run in Marketo. It is sent again in 290 seconds, when it can no longer run"
-        in caplog.text
+        "emails.clone may still run in Marketo. In 290 seconds it can no longer run, and is sent again" in caplog.text
     )
 
 

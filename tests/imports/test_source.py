@@ -284,13 +284,17 @@ YEAR_10000 = 253_402_300_800
     ids=lambda column: str(column.type),
 )
 def test_a_date_that_python_cannot_hold_is_named_by_file_column_and_row(tmp_path, column):
-    with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value, row 2: Python has no such"):
+    with pytest.raises(
+        MarketoInvalidRequestError, match=r"in\.parquet, column value, row 2: Python has no value for this"
+    ):
         rows_of(parquet(tmp_path, column))
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "GMT+5", "+24:00"])
 def test_an_unknown_time_zone_is_named_by_file_column_and_row(tmp_path, zone):
-    with pytest.raises(MarketoInvalidRequestError, match=r"in\.parquet, column value, row 1: Python has no such"):
+    with pytest.raises(
+        MarketoInvalidRequestError, match=r"in\.parquet, column value, row 1: Python has no value for this"
+    ):
         rows_of(parquet(tmp_path, pa.array([0, 1], pa.timestamp("us", zone))))
 
 

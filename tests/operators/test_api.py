@@ -206,7 +206,7 @@ def test_a_file_of_the_largest_size_that_marketo_accepts_is_sent(marketo):
     ("operation", "arguments", "message"),
     [
         ("smart_campaign.clone", {}, r"operation: .*no operation 'smart_campaign.clone'.*smart_campaigns\.clone"),
-        ("nonsense", {}, "The families are activities, "),
+        ("nonsense", {}, "A name begins with its family: activities, "),
         ("programs.get_by_id", {}, "id is missing"),
         ("programs.get_by_id", {"arguments": {"id": "seven"}}, "id must be an integer"),
         ("snippets.get", {"arguments": {"maxReturn": 500}}, "maxReturn must be at most 200"),

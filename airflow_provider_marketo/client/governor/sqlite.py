@@ -62,7 +62,7 @@ class SQLiteStore:
             return answer
 
     def after_fork(self) -> None:
-        """Reset a child process after a fork: a thread that it does not have may hold the lock."""
+        """Reset the store in a child process after a fork: a thread that only its parent has may hold the lock."""
         self._lock = threading.Lock()
         if self._connection is not None:
             _abandoned.append(self._connection)

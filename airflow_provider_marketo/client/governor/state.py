@@ -109,7 +109,7 @@ class State:
         try:
             return cls(**{name: _CHECKS[name](value) for name, value in facts.items()})
         except (ValueError, TypeError, AttributeError, OverflowError) as error:
-            log.warning("The shared state of a Marketo instance was damaged and is replaced (%s)", error)
+            log.warning("The stored counts of calls to a Marketo instance were damaged and begin again (%s)", error)
             return cls(unknown=True)
 
     def shift(self, seconds: float) -> None:

@@ -43,7 +43,8 @@ class MemoryStore:
     A store for the threads of one process.
 
     :param clock: the clock.
-    :param taken_over: seconds since another process may last have used our share; None if none did.
+    :param taken_over: seconds since another process may last have made calls from this process's share of the limit;
+        None if there was no such process.
     """
 
     def __init__(self, clock: Clock, taken_over: float | None = None) -> None:
@@ -57,7 +58,7 @@ class MemoryStore:
             return change(self.state, Moment(self._clock.monotonic(), self._clock.now()))
 
     def after_fork(self) -> None:
-        """Reset a child process after a fork: a thread that it does not have may hold the lock."""
+        """Reset the store in a child process after a fork: a thread that only its parent has may hold the lock."""
         self._lock = threading.Lock()
         self.state = State()
 

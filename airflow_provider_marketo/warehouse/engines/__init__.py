@@ -83,7 +83,7 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
         hook = connection.get_hook()  # type: ignore[no-untyped-call]
     except ImportError as error:
         raise MarketoInvalidRequestError(
-            f"loads into {row.name} need a package that this worker lacks: {error}",
+            f"to load into {row.name}, this worker needs a package that it does not have: {error}",
             parameter="sql_conn_id",
             remedy=f"Install airflow-provider-marketo[{row.extra}] on every worker.",
         ) from error
