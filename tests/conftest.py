@@ -17,6 +17,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from importlib.metadata import version
@@ -31,7 +32,13 @@ from tools.separate_hosts import SeparateHostError, require_separate_hosts
 from tools.services import ServiceMissingError, require_services, running_services
 
 TIME_LIMIT = 5.0
-"""Seconds that a test may compute, and that it may wait. On a busy machine only the time it computes counts."""
+"""
+Seconds that a test may compute, and that it may wait, on a usual machine. On a slow one it may take longer. On a busy
+one only the time it computes counts.
+"""
+
+USUAL = 0.07
+"""Seconds of CPU in which a usual machine runs the loop of :func:`_slowness`."""
 
 HAS_LIMIT = version("apache-airflow-core").startswith("3.3.")
 """Whether the limit holds: other lines of Airflow come with slower versions of libraries."""
@@ -141,6 +148,16 @@ def _is_busy() -> bool:
     return os.getloadavg()[0] > (os.cpu_count() or 1) * 1.25
 
 
+def _slowness() -> float:
+    """Return how many times as slow as a usual machine this one is; at least 1."""
+    taken = []
+    for _ in range(3):
+        start = time.process_time()
+        sum(number * number for number in range(1_000_000))
+        taken.append(time.process_time() - start)
+    return max(1.0, min(taken) / USUAL)
+
+
 def pytest_runtest_logstart() -> None:
     """Begin to count the CPU time of a test."""
     _Counting.since = _computed()
@@ -160,7 +177,7 @@ def pytest_runtest_makereport(
     kinds = ("slow", "airflow", "services", "celery", "previews")
     unlimited = any(item.get_closest_marker(name) for name in kinds)
     unlimited = unlimited or not HAS_LIMIT
-    if report.passed and seconds > limit and not unlimited:
+    if report.passed and not unlimited and seconds > limit and seconds > limit * _slowness():
         report.outcome = "failed"
         report.longrepr = (
             f"{call.when} took {seconds:.1f} s, and a test may compute or wait for {limit:.0f} s. "

@@ -165,7 +165,6 @@ def world(request, monkeypatch):
             yield made
 
 
-@pytest.mark.slow(reason="each of ten days has a kill and a clear")
 @pytest.mark.parametrize("world", [BUDGET * MEGABYTE + DAILY_FILE], indirect=True)
 def test_a_backfill_takes_ten_days_beside_a_daily_dag_and_is_killed_and_cleared_on_each(world, tmp_path, monkeypatch):
     """Marketo's quota has room for the budget and the daily file: with one file more, the daily DAG would be late."""
