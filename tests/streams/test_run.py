@@ -399,7 +399,7 @@ def test_mapped_tasks_do_not_share_a_stream(stream):
 def test_a_watchers_position_is_not_taken_for_a_streams(stream, variables):
     state = WatchState("123-ABC-456", "2026-01-10T00:00:00Z", "2026-01-10T00:00:00Z")
     variables["marketo_position_s"] = json.dumps(state.to_dict())
-    with pytest.raises(AirflowFailException, match=r"^stream: .*position of a watcher.*another name"):
+    with pytest.raises(AirflowFailException, match=r"^stream: .*how far a watcher has read.*another name"):
         stream().hour(0, **JSONL)
 
 
