@@ -204,12 +204,10 @@ class Ledger:
             self._store.write(sending.key, settled.to_json())
         except Exception as error:  # noqa: BLE001 - the request ran: a later try must not send it
             log.warning(
-                "%s was sent, but the ledger could not record this (%s). Before you clear the task, run `airflow"
-                " marketo ledger settle %s%s --sent`",
+                "%s was sent, but the ledger could not record this (%s). Before you clear the task, run `%s --sent`",
                 sending.what,
                 type(error).__name__,
-                sending.key,
-                self._store.option,
+                self._settle_command(sending),
             )
             return
         self._forget(sending.key + CLAIM)
@@ -252,11 +250,14 @@ class Ledger:
             operation=sending.operation,
             code=error.code if error else None,
             request_id=error.request_id if error else None,
-            remedy=f"{sending.how_to_check} Retries do not send it again. When you know, run `airflow marketo "
-            f"ledger settle {sending.key}{self._store.option} --sent` or `--not-sent`, or set on_ambiguous to "
-            "assume_sent or resend, and clear the task.",
+            remedy=f"{sending.how_to_check} Retries do not send it again. When you know, run "
+            f"`{self._settle_command(sending)} --sent` or `--not-sent`, or set on_ambiguous to assume_sent or resend, "
+            "and clear the task.",
             executed=True,
         )
+
+    def _settle_command(self, sending: Sending) -> str:
+        return f"airflow marketo ledger settle {sending.key}{self._store.option}"
 
     def _read(self, key: str) -> str | None:
         try:

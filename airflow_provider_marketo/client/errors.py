@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 LONGEST_ID = 100
 """Longest code or request id that is shown, in characters."""
 
+ASK_ADOBE = "Try again; if it happens again, ask Adobe's support."
+ASK_ADOBE_WITH_OPERATION = "Try again; if it happens again, ask Adobe's support with the operation's name."
+"""Remedies if Marketo's answer is not what Adobe documents."""
+
 _SERVICES = {
     "identity": "identity",
     "data_ingestion": "data ingestion",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import ASK_ADOBE, MarketoDataError
 
 
 def lead_id_of(record: Any, member: str = "id") -> int:
@@ -30,7 +30,5 @@ def id_of(record: Any, what: str, member: str = "id") -> int:
     """
     number = record.get(member) if isinstance(record, Mapping) else None
     if isinstance(number, bool) or not str(number).isdecimal():
-        raise MarketoDataError(
-            f"Marketo lists {what} without an id", remedy="Try again; if it happens again, ask Adobe's support."
-        )
+        raise MarketoDataError(f"Marketo lists {what} without an id", remedy=ASK_ADOBE)
     return int(str(number))

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import ASK_ADOBE_WITH_OPERATION, MarketoDataError
 
 if TYPE_CHECKING:
     from airflow_provider_marketo.client.transport import Reply
 
 MOST_EMPTY_PAGES = 1000
 """Largest number of empty pages in a row. Feeds of rare activities have hundreds, because Marketo scans in blocks."""
-
-_ASK_ADOBE = "Try again; if it happens again, ask Adobe's support with the operation's name."
 
 Next = Mapping[str, Any] | None
 """Parameters that change in the next call; None after the last page."""
@@ -41,7 +39,7 @@ def _promised(reply: Reply, asked: Mapping[str, Any], what: str) -> Next:
         raise MarketoDataError(
             f"Marketo says that more {what} follow but gives no new paging token",
             operation=reply.operation,
-            remedy=_ASK_ADOBE,
+            remedy=ASK_ADOBE_WITH_OPERATION,
         )
     return {"nextPageToken": token}
 
@@ -104,14 +102,16 @@ def pages(call: Callable[[Mapping[str, Any]], Reply], paging: str, parameters: M
         records = reply.records
         if records and records == before:
             raise MarketoDataError(
-                "Marketo sends the same page again and again", operation=reply.operation, remedy=_ASK_ADOBE
+                "Marketo sends the same page again and again",
+                operation=reply.operation,
+                remedy=ASK_ADOBE_WITH_OPERATION,
             )
         empty = 0 if records else empty + 1
         if empty > MOST_EMPTY_PAGES:
             raise MarketoDataError(
                 f"Marketo says that more records follow but sent more than {MOST_EMPTY_PAGES} empty pages in a row",
                 operation=reply.operation,
-                remedy=_ASK_ADOBE,
+                remedy=ASK_ADOBE_WITH_OPERATION,
             )
         yield reply
         following, before = rule(reply, parameters) if rule else None, records

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import ASK_ADOBE, MarketoDataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def reading(operation: str) -> Iterator[None]:
         failure = MarketoDataError(
             f"a record in Marketo's answer {what}",  # without the value, which may be about a person
             operation=operation,
-            remedy="Try again; if it happens again, ask Adobe's support.",
+            remedy=ASK_ADOBE,
         )
     if failure is not None:
         raise failure

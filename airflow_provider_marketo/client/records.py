@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import ASK_ADOBE_WITH_OPERATION, MarketoDataError
 
 
 class MarketoMemberMissingError(MarketoDataError, KeyError):
     """A record of a reply lacks a documented member."""
 
-    default_remedy = "Try again; if it happens again, ask Adobe's support with the operation's name."
+    default_remedy = ASK_ADOBE_WITH_OPERATION
 
 
 class ReplyRecord(dict[str, Any]):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import ASK_ADOBE, MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
 from airflow_provider_marketo.imports.request import ImportRequest
 from airflow_provider_marketo.imports.targets import SYNC
@@ -66,7 +66,7 @@ def _approved(kind: Mapping[str, Any]) -> Mapping[str, Any]:
     if not kind.get("apiName") or not isinstance(kind.get("id"), int):
         raise MarketoDataError(
             "Marketo describes a custom activity type without an id or an API name",
-            remedy="Try again; if it happens again, ask Adobe's support.",
+            remedy=ASK_ADOBE,
         )
     if str(kind.get("status", "approved")).lower().startswith("approved"):
         return kind

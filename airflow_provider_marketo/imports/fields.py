@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_marketo.client import operations as catalogue
 from airflow_provider_marketo.client.custom_objects import naming_type
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import ASK_ADOBE, MarketoDataError, MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.suggest import with_nearest
@@ -23,8 +23,6 @@ log = printable_logger(__name__)
 
 PRIMARY_VALUE = "primaryAttributeValue"
 """Adobe's name of an activity's primary value. Each activity type has its own name for this value."""
-
-_AGAIN = "Try again; if it happens again, ask Adobe's support."
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ class Field:
     def from_record(cls, record: Mapping[str, Any]) -> Field | None:
         """Read a field's record, as any describe operation returns it. Return None for a field outside the REST API."""
         if not isinstance(record, Mapping) or not isinstance(record.get("rest") or {}, Mapping):
-            raise MarketoDataError("Marketo describes a field in an unknown way", remedy=_AGAIN)
+            raise MarketoDataError("Marketo describes a field in an unknown way", remedy=ASK_ADOBE)
         rest = record.get("rest")
         name = (rest or record).get("name")
         if not name:
@@ -108,7 +106,7 @@ def describe(
             if len(records) == 1 and "fields" in records[0]:
                 names = records[0].get("dedupeFields") or []
                 if not isinstance(records[0]["fields"] or [], list) or not _are_names(names):
-                    raise MarketoDataError("Marketo describes an object without a list of its fields", remedy=_AGAIN)
+                    raise MarketoDataError("Marketo describes an object without a list of its fields", remedy=ASK_ADOBE)
                 dedupe = tuple(names)
                 id_field = str(records[0].get("idField") or id_field)
                 records = records[0]["fields"] or []

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_marketo.client.errors import MarketoDataError
+from airflow_provider_marketo.client.errors import ASK_ADOBE, MarketoDataError
 from airflow_provider_marketo.client.ids import id_of
 from airflow_provider_marketo.client.reading import reading
 from airflow_provider_marketo.client.serializable import Serializable
@@ -128,7 +128,7 @@ def activity_types(records: Iterable[Mapping[str, Any]]) -> dict[int, ActivityTy
     if not found:
         raise MarketoDataError(
             "activities.get_types: Marketo lists no activity types, and every instance has some",
-            remedy="Try again; if it happens again, ask Adobe's support.",
+            remedy=ASK_ADOBE,
         )
     return found
 

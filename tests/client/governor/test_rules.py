@@ -38,21 +38,24 @@ def done(state: State, name: str, now: float, error=None) -> None:
     rules.settle(state, LIMITS, name, error, moment(now))
 
 
-def test_the_call_after_the_last_of_the_window_waits_for_the_first_to_leave_it_and_the_guard():
+def full_window() -> State:
+    """Return the state after the 90 calls of a window, ten in each second."""
     state = State()
     for call in range(90):
         go(state, f"{call}", now=call / 10)
         done(state, f"{call}", now=call / 10)
+    return state
+
+
+def test_the_call_after_the_last_of_the_window_waits_for_the_first_to_leave_it_and_the_guard():
+    state = full_window()
     assert rules.admit(state, LIMITS, ask("next"), moment(10)) == pytest.approx(10.5)
     assert rules.admit(state, LIMITS, ask("next", waited=10.4), moment(20.4)) > 0
     go(state, "next", now=20.51, waited=10.51)
 
 
 def test_a_call_behind_one_that_waits_for_the_window_waits_for_the_second_to_leave_it():
-    state = State()
-    for call in range(90):
-        go(state, f"{call}", now=call / 10)
-        done(state, f"{call}", now=call / 10)
+    state = full_window()
     assert rules.admit(state, LIMITS, ask("first"), moment(10)) == pytest.approx(10.5)
     assert rules.admit(state, LIMITS, ask("second"), moment(15)) == pytest.approx(5.6)
     go(state, "first", now=20.51, waited=10.51)
