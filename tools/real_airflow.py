@@ -361,11 +361,17 @@ class DagRun:
             if task["state"] in states and task["try_number"] >= try_number and until():
                 return task
             if time.monotonic() > deadline or (task["state"] in FINISHED and task["state"] not in states):
-                said = "\n".join(self.log(task_id, max(1, task["try_number"]))[-25:])
+                log = self.log(task_id, max(1, task["try_number"]))[-25:]
+                said = "\n".join([*log, "The scheduler about this task:", *self._scheduler_about(task_id)[-10:]])
                 wanted = f"{' or '.join(states)} in try {try_number}"
                 found = f"{task['state']} in try {task['try_number']}"
                 raise RealAirflowError(f"{self.dag_id}.{task_id} should be {wanted} and is {found}:\n{said}")
             time.sleep(0.3)
+
+    def _scheduler_about(self, task_id: str) -> list[str]:
+        """Return what the scheduler logged about a task: why it ended, if it ended without a word of its own."""
+        lines = self.airflow.log("scheduler").read_text(errors="replace").splitlines()
+        return [line[:1000] for line in lines if self.run_id in line and task_id.partition("/")[0] in line]
 
     def xcom(self, task_id: str, key: str = "return_value") -> Any:
         """Return an XCom of a task."""

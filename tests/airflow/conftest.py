@@ -53,12 +53,16 @@ GROUPS = {
 
 _S3_ACCESS = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
 _QUICK = {
-    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "15",
+    "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "2",
     "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
 }
-"""Settings with which Airflow detects a dead worker in seconds instead of minutes."""
+"""
+Settings with which Airflow detects a dead worker in seconds instead of minutes.
+
+A task on a busy machine was once without a heartbeat for 15 seconds, and failed.
+"""
 
 
 @pytest.hookimpl(tryfirst=True)  # the groups must be set before xdist reads them

@@ -201,7 +201,8 @@ def test_a_view_on_versions_that_must_be_widened_is_named_and_nothing_is_loaded(
     warehouse.load(publish([(1, 5)], columns=columns, as_of=DAY(2)), history=True)
     warehouse.execute('CREATE VIEW {staging} AS SELECT "id", "value" FROM {leads_history}')
     wide = publish([(1, "five")], columns={"id": "integer", "value": "string"}, as_of=DAY(4))
-    with pytest.raises(MarketoInvalidRequestError, match=r"leads_history\.value holds int, must hold text") as caught:
+    words = r"leads_history\.value has the type int and needs text"
+    with pytest.raises(MarketoInvalidRequestError, match=words) as caught:
         warehouse.load(wide, history=True)
     assert caught.value.parameter == "history"
     assert warehouse.rows("leads", "value") == [(5,)]
