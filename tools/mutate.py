@@ -224,9 +224,9 @@ def _is_sequence(node: ast.expr) -> bool:
     return isinstance(node, _SEQUENCES) or (isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes)))
 
 
-def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> bool:
+def failure(folder: Path, tests: Sequence[str], timeout: float) -> str | None:
     """
-    Return whether the tests pass.
+    Run tests and return the end of their output if they fail; return None if they pass.
 
     :param folder: a copy of the project.
     :param tests: files and folders of tests.
@@ -238,12 +238,11 @@ def run_tests(folder: Path, tests: Sequence[str], timeout: float) -> bool:
     try:
         ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
-        return False
+        return f"the tests did not end in {timeout:.0f} s"
+    output = ended.stdout.decode(errors="replace")[-2000:] + ended.stderr.decode(errors="replace")[-2000:]
     if ended.returncode in (4, 5):
-        raise RuntimeError(
-            ended.stdout.decode(errors="replace")[-2000:] + ended.stderr.decode(errors="replace")[-2000:]
-        )
-    return ended.returncode == 0
+        raise RuntimeError(output)
+    return output if ended.returncode else None
 
 
 def main() -> int:
@@ -268,15 +267,15 @@ def main() -> int:
         chosen = random.Random(seed).sample(found, min(arguments.sample, len(found)))
         print(f"{arguments.module}: {len(chosen)} of {len(found)} mutants, seed {seed}", flush=True)
         began = time.monotonic()
-        if not run_tests(copy, tests, 3600):
-            print("the tests fail without a mutant")
+        if output := failure(copy, tests, 3600):
+            print(f"the tests fail without a mutant:\n{output}")
             return 2
         timeout = 30 + 4 * (time.monotonic() - began)
         survived = 0
         for number, mutant in enumerate(sorted(chosen, key=lambda each: each.start)):
             path.write_bytes(mutant.apply(source))
             os.utime(path, (number, number))  # or Python may run the compiled code of the previous mutant
-            if run_tests(copy, tests, timeout):
+            if failure(copy, tests, timeout) is None:
                 survived += 1
                 print(f"survived, {mutant.describe(source)}", flush=True)
     killed = len(chosen) - survived
