@@ -28,9 +28,13 @@ SNOWFLAKE = {
     "login": "marketo",
     "password": "a-password",
     "schema": "PUBLIC",
-    "extra": {"account": "an-account", "database": "MARKETO", "warehouse": "LOADING"},
+    "extra": {"account": "an-account", "database": "ANALYTICS", "warehouse": "LOADING"},
 }
-"""A connection to the emulator, which answers in place of Snowflake's connector."""
+"""
+A connection to the emulator, which answers in place of Snowflake's connector.
+
+No schema of a test has the name of the database: the emulator, unlike Snowflake, cannot tell them apart.
+"""
 
 BIGQUERY = {"conn_type": "google_cloud_platform", "extra": {"project": "local", "is_anonymous": True}}
 """A connection to an emulator, whose address is in the environment."""

@@ -48,9 +48,7 @@ def database(monkeypatch, tmp_path, request):
     def make(kind: str, conn_id: str):
         if DATABASES[kind].server:
             request.getfixturevalue(DATABASES[kind].server)
-        # The emulator of Snowflake cannot tell a database from a schema of the same name.
-        connection = DATABASES[kind].connection(tmp_path).replace('"MARKETO"', '"LAKE"')
-        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", connection)
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", DATABASES[kind].connection(tmp_path))
         for schema in ("marketo", "marketo_fivetran") if DATABASES[kind].shared else ():
             with closing(connect(conn_id, schema)) as engine:
                 drop_schema(engine)
