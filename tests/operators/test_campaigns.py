@@ -173,7 +173,7 @@ def test_an_empty_audience_is_not_an_error_and_costs_no_call(trigger):
     [
         ({}, {"campaign_id": 99}, "campaign_id: smart campaign 99 does not exist"),
         ({}, {"campaign_id": BATCH}, "is a batch campaign. .*MarketoScheduleCampaignOperator"),
-        ({"isActive": False}, {}, "is not active"),
+        ({"isActive": False}, {}, r"is not active.*smart_campaigns\.activate"),
         ({"isRequestable": False}, {}, "cannot be requested.*Campaign is Requested"),
         ({}, {"campaign_id": "seven"}, "campaign_id is a str that is not an id"),
         ({}, {"lead_ids": ["x"]}, "lead_ids.* is a str that is not an id"),
