@@ -1,7 +1,8 @@
 """
 Temporary files of the tests in memory.
 
-Tests write thousands of files through to the disk and remove them. A busy disk takes longer than the tests compute.
+Tests write thousands of files through to the disk and remove them. On a busy disk this takes longer than the tests'
+own work.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ MEMORY = Path("/dev/shm")
 """The folder in which Linux keeps files in memory."""
 
 ROOM = 4 << 30
-"""Bytes that must be free there, and in the machine."""
+"""Bytes that must be free in that folder, and in the memory of the machine."""
 
 
 def keep_temporary_files_in_memory() -> None:

@@ -91,11 +91,11 @@ def test_a_field_of_the_form_has_a_description_and_the_default_of_the_hook(name:
     assert field["label"]
     assert field["description"]
     assert field["schema"].get("default") == (default if default not in ("", ()) else None)
-    assert "null" in field["schema"]["type"], "a type without null is drawn as required"
+    assert "null" in field["schema"]["type"], "Airflow's form marks a field without null as required"
 
 
 def test_the_form_of_a_journal_has_exactly_the_extras_that_its_hook_reads() -> None:
-    """Its addresses are read from the host and ``ims_url``; other defaults are those of the hook."""
+    """The hook reads its addresses from the host and ``ims_url``. The form's other defaults are the hook's."""
     fields = {field.name: field for field in dataclasses.fields(JournalSettings)}
     form = INFO["connection-types"][1]["conn-fields"]
     assert set(form) == fields.keys() - STANDARD_FIELDS - {"address"} | {"ims_url"}

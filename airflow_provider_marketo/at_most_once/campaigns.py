@@ -74,7 +74,8 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     calls = [campaign_request(task, campaign_id, group, tokens) for group in batches(leads, LEADS_PER_REQUEST)]
     sent, earlier = task.send_all(calls, lambda: campaign.update(requestable(task, campaign_id)))
     groups = counted(len(calls), "group")
-    log.info("%s in %s; an earlier try sent %d of these groups", counted(len(leads), "lead"), groups, earlier)
+    audience = counted(len(leads), "lead")
+    log.info("The audience is %s in %s; an earlier try sent %d of these groups", audience, groups, earlier)
     return {
         "campaign_id": campaign_id,
         "campaign": campaign.get("name"),

@@ -176,7 +176,7 @@ def _check_files(request: PreparedRequest) -> None:
     if body > BODY_LIMIT:
         largest = max(parts, key=lambda member: len(member[1][1]))[0]
         fault = f"leads to a body of {body} bytes, and Marketo takes at most {BODY_LIMIT}"
-        raise FaultError(largest, fault, "Make it smaller, or upload the file in Marketo's own pages.")
+        raise FaultError(largest, fault, "Send a smaller file, or upload it in Marketo's UI.")
 
 
 def _largest(members: Iterable[tuple[str, Any]]) -> str:

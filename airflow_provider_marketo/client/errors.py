@@ -238,7 +238,7 @@ class MarketoDataError(MarketoError):
     """A file from Marketo is not what Marketo announced: it is cut short, altered, or not a table."""
 
     default_remedy = (
-        "Nothing was published. Run the task again; if it happens again, ask Adobe's support with the export id."
+        "The file was not published. Run the task again; if it happens again, ask Adobe's support with the export id."
     )
 
 

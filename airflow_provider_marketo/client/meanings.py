@@ -137,7 +137,7 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.CRM_DUPLICATE: _wrong("The merge would create a duplicate in the CRM: use the record that is there."),
     codes.CRM_FIELD_TOO_LONG: _wrong("Shorten the field, or call the merge with mergeInCRM=false."),
     codes.CRM_MERGE_FAILED: _wrong("Merge these leads in the CRM, or call the merge with mergeInCRM=false."),
-    codes.PERSONAL_URL_CONFLICT: _wrong("Merge these leads in Marketo's own pages."),
+    codes.PERSONAL_URL_CONFLICT: _wrong("Merge these leads in Marketo's UI."),
     codes.MERGE_TOO_MANY: _wrong("Merge at most 25 leads in a call."),
     codes.HTTP_NOT_FOUND: _not_found("Check the id. A job has a file only once it is completed."),
     codes.HTTP_TOO_LARGE: _wrong("Send fewer records at once."),

@@ -79,7 +79,7 @@ def send_with_retries(
             # Only this wait may exceed a minute: the caller sends nothing else for these leads meanwhile.
             pause = max(pause, longest_run - error.elapsed)
             log.info(
-                "%s may still run in Marketo. In %.0f seconds it can no longer run, and is sent again",
+                "%s may still run in Marketo; it is sent again in %.0f seconds, when it can no longer run",
                 operation,
                 pause,
             )

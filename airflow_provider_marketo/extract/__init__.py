@@ -1,1 +1,1 @@
-"""A bulk extract from the author's request to the manifest: above the client, below the operator."""
+"""Run bulk extracts: the layer between the operators and the client."""

@@ -212,11 +212,11 @@ class ExtractRequest(Serializable):
         found = list(islice(begun, MOST_WINDOWS + 1))
         if len(found) > MOST_WINDOWS:
             raise MarketoInvalidRequestError(
-                f"from {iso(span.start)} to {iso(span.end)} there are more than {MOST_WINDOWS:,} windows of"
-                f" {duration(self.window)}, each of them a job",
+                f"the span from {iso(span.start)} to {iso(span.end)} has more than {MOST_WINDOWS:,} windows of"
+                f" {duration(self.window)}, and each window needs an export job",
                 parameter="window",
-                remedy="Take longer windows (at most 31 days), start with the day of the first row, or divide the span"
-                " among runs.",
+                remedy="Use longer windows (at most 31 days), start on the day of the first row, or divide the span"
+                " among several runs.",
             )
         return found
 

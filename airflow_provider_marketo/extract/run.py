@@ -289,7 +289,8 @@ class ExtractRun:
         if self._keeper.is_certain_owner():
             self._jobs.detached().cancel_all(ids)
         else:
-            log.warning("Cancelling no export job: another try of this task may continue with %s", ", ".join(ids))
+            names = ", ".join(ids)
+            log.warning("Not cancelling export jobs %s: another try of this task may continue with them", names)
 
     def _open_slices(self) -> list[str]:
         published = set(self._progress.published)

@@ -278,6 +278,7 @@ class DailyBudget(_Account):
             raise self._spent(
                 f"the DAG {dag_id} has exported {_mb(spent)} today and the next file has about {_mb(expected)}:"
                 f" more than daily_export_mb={self._daily_mb:g}",
+                "raise daily_export_mb",
                 now,
             )
         self._check_others(account, expected, now)
@@ -299,8 +300,10 @@ class DailyBudget(_Account):
         left = day - used - needed
         if expected > left or left <= 0:
             raise self._spent(
-                f"{_mb(used)} of the day's {settings.export_daily_mb} MB are exported, {_mb(reserve)} are reserved,"
-                f" DAGs without a budget are likely to need {_mb(needed)}, and the next file has about {_mb(expected)}",
+                f"the next file (about {_mb(expected)}) does not fit into the day's {settings.export_daily_mb} MB:"
+                f" {_mb(used)} are exported, {_mb(reserve)} are reserved, and DAGs without a budget are likely to need"
+                f" {_mb(needed)}",
+                "lower the connection's export_reserve_mb, or raise its export_daily_mb if your subscription allows it",
                 now,
             )
 
@@ -339,13 +342,13 @@ class DailyBudget(_Account):
             if job is None or not job.waiting:
                 self._change(partial(_with_end, key, _size(job)))
 
-    def _spent(self, message: str, now: datetime) -> MarketoQuotaExhaustedError:
+    def _spent(self, message: str, step: str, now: datetime) -> MarketoQuotaExhaustedError:
         until = next_reset(now) + RESET_MARGIN
         return MarketoQuotaExhaustedError(
             message,
             until=until,
             quota="export",
-            remedy="Raise daily_export_mb, or lower the connection's export_reserve_mb, to export more in a day.",
+            remedy=f"To export more in a day, {step}.",
         )
 
 

@@ -141,7 +141,7 @@ class EraseWork(Work):
         )
         if evidence.record.without_lead:
             log.warning(
-                "%s of %d found no lead; the evidence lists the positions: %s",
+                "%s of %d found no lead; the evidence lists their positions: %s",
                 counted(evidence.record.without_lead, "value"),
                 len(self._values),
                 evidence.path,

@@ -183,7 +183,7 @@ def verified(chunk: Chunk, data: bytes | None) -> bytes:
     if data is None or digest(data) != chunk.sha256:
         raise MarketoDataError(
             f"staged chunk {chunk.name} is {'gone' if data is None else 'not what was staged'}",
-            remedy="This try sent nothing of it. Keep the staging folder until the task has succeeded; to start"
-            " over with what the source holds now, delete the task's folder under staging and clear the task.",
+            remedy="This try sent none of its rows. To start over with what the source holds now, delete the task's"
+            " folder under staging and clear the task. Keep the new one until the task has succeeded.",
         )
     return data

@@ -67,7 +67,7 @@ def make(
     what = described(operation, arguments)
     if task.dry_run:
         found = look()
-        log.info("%s %s", "It exists:" if found else "Would call", what)
+        log.info("The asset exists; would not call %s" if found else "Would call %s", what)
         return CreatedAsset(found, ours=False) if found else None
     return _make(task.client, task.ledger, task.sending(operation, arguments, what), parameters, look)
 
@@ -97,7 +97,8 @@ def _make(
         found = look()
         if found is None:
             raise MarketoTransientError(
-                f"the reply to {sending.what} was lost, and no asset is found by its name yet: {error.message}",
+                f"the reply to {sending.what} was lost, and Marketo shows no asset of this name yet:"
+                f" {getattr(error, 'why', error.message)}",
                 operation=sending.operation,
                 code=error.code,
                 request_id=error.request_id,
@@ -117,7 +118,11 @@ def _make(
 def _id_of(record: Any) -> Any:
     """Return the id of the asset that Marketo has made. Without an id, the caller looks for the asset by its name."""
     if not isinstance(record, Mapping) or record.get("id") is None:
-        raise MarketoDataError("Marketo's reply does not have the id of the asset that it made", executed=True)
+        raise MarketoDataError(
+            "Marketo's reply does not have the id of the asset that it made",
+            remedy="The task looks for the asset by its name.",
+            executed=True,
+        )
     return record["id"]
 
 

@@ -70,7 +70,7 @@ def run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[str, A
     task.link([made.record])
     contents = ProgramContents(task.client, id_of(made.record, "a program"))
     if not made.ours and if_exists == "reuse":
-        log.info("Found programs: %s", find.shown(made.record))
+        log.info("The program exists and is reused: %s", find.shown(made.record))
         return _summary(arguments, made.record, contents, created=False)
     return _fill(task, arguments, made, contents, asked)
 

@@ -225,7 +225,7 @@ class MarketoTriggerCampaignOperator(MarketoOnceOperator):
             raise MarketoInvalidRequestError(
                 "rows need max_audience: how many people the campaign may be sent to",
                 parameter="max_audience",
-                remedy="Set a number above which the audience would be a mistake, or None for any number.",
+                remedy="Set the size of the largest audience that you expect, or None for no limit.",
             )
 
     def _execute(self, context: Context) -> TriggerResult | ImportResult | dict[str, Any]:

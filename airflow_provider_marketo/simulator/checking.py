@@ -1,4 +1,4 @@
-"""Parameters of a call, read as strictly as Marketo reads them, by the catalogue's row of the operation."""
+"""Read the parameters of a call as strictly as Marketo does, according to the operation's row in the catalogue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Note = Callable[[str], None]
 
 _OVERFLOW = {("leads.merge", "leadIds"): "1080"}
-"""Codes for lists that are too long, other than 1003."""
+"""Codes for lists that are too long, where the code is not 1003."""
 
 _OPTIONAL = {("bulk_export_activities.create_job", "fields")}
 """Parameters that the catalogue requires and Marketo does not: they may be missing or empty."""
@@ -36,13 +36,13 @@ _CASE_SENSITIVE = {("data_ingestion.sync_companies", "action")}
 """Closed sets of values whose case matters."""
 
 _FOLDER_TYPES = {"Folder", "Program"}
-"""A folder of another type is 1001, as in recordings of Marketo. Other closed sets are 1003."""
+"""Marketo refuses other types of folders with 1001, as recordings show. Other closed sets of values have 1003."""
 
 _ROW_OF = {
     "static_list_membership.member_of_list": "static_list_membership.add_to_list",
     "static_list_membership.remove_from_list": "static_list_membership.add_to_list",
 }
-"""Operations that also take a body, like the operation that each names. The catalogue lists only their query."""
+"""Operations that also take a body, each with the operation whose body it shares. The catalogue lists only queries."""
 
 _ASSETS = "/rest/asset/"
 _LEAD_DATABASE, _SCHEMA = "/rest/v1/", "/schema/"
@@ -126,7 +126,7 @@ class _Reader:
             return {}
         whole = next((each for each in self._operation.parameters.values() if each.place == "body"), None)
         if whole is not None:
-            # The documentation sends the list alone, and the specification an object with it.
+            # The documentation sends the list alone. The specification sends an object that holds the list.
             value = body[whole.name] if isinstance(body, dict) and set(body) == {whole.name} else body
             return {whole.name: self._from_json(whole.schema, whole.name, value)}
         if not isinstance(body, dict):
@@ -180,7 +180,7 @@ class _Reader:
         Convert a parameter that was sent as text.
 
         :param values: the values, one for each time that the parameter was sent.
-        :param json_text: whether lists are also JSON, and not separated by commas.
+        :param json_text: whether lists are JSON, as objects always are, and not separated by commas.
         """
         if schema.type == "object" or (schema.type == "array" and json_text):
             return self._from_json(schema, name, parse_json(_strict(values[-1]).encode()))

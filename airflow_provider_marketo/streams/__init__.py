@@ -1,1 +1,1 @@
-"""Marketo's paging token feeds, read run by run: above the client, below the operators."""
+"""Read Marketo's paging token feeds, one span per run: the layer between the operators and the client."""

@@ -191,9 +191,9 @@ class IncrementalLeadsWork(Work):
         start: datetime | None = self._arguments["first_lead"]
         if start is None:
             raise MarketoInvalidRequestError(
-                f"mode={SNAPSHOT} ({self._reason(SNAPSHOT)}) needs a time before which no lead was created",
+                f"mode={SNAPSHOT} ({self._reason(SNAPSHOT)}) needs the date of the first lead",
                 parameter="first_lead",
-                remedy="Give a day before which no lead was created.",
+                remedy="Set first_lead to a day before which no lead was created.",
             )
         return start
 

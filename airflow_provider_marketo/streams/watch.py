@@ -155,7 +155,7 @@ class JournalHandover(Handover):
         self._backlog = [each for each in new if not each.get(FILLED) or each["date"][:19] >= oldest]
         if len(self._backlog) < len(new):
             log.warning(
-                "Left out %s from before %s as possible repetitions: the watcher remembers only its last %d activities",
+                "Left out %s from before %s: they may be repeated. The watcher remembers only its last %d activities",
                 counted(len(new) - len(self._backlog), "activity", "activities"),
                 oldest,
                 REMEMBERED,

@@ -275,7 +275,7 @@ def removal_target(engine: Engine, log: Log, table: str, dataset: str, key: dict
             f"the key of {table} is {', '.join(sorted(columns))}, and the manifest identifies deleted rows"
             f" by {', '.join(key)}",
             parameter="table",
-            remedy=f"Name the table that holds {dataset}.",
+            remedy=f"Set table to the table that holds {dataset}.",
         )
     kinds = {column: found[column] or key[source] for source, column in columns.items()}
     return Shape(table, columns, kinds, tuple(columns.values()), None, created=False)

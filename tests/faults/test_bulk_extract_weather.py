@@ -402,7 +402,7 @@ def test_a_server_that_ignores_ranges_makes_no_row_come_twice(marketo, tmp_path,
 def test_a_file_that_is_not_what_was_announced_publishes_nothing(marketo, tmp_path, context):
     instance = marketo()
     instance.fail("bulk_export_activities.get_file", spoil=True, times=2)
-    with pytest.raises(errors.MarketoDataError, match=r"SHA-256.*Nothing was published"):
+    with pytest.raises(errors.MarketoDataError, match=r"SHA-256.*The file was not published"):
         run_task(extract(tmp_path, end="2026-01-15"), context)
     assert data_files(tmp_path) == []
     assert not list(tmp_path.rglob("manifests"))

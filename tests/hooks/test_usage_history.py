@@ -131,5 +131,5 @@ def test_a_failure_leaves_the_quota_measured(hook, instance, variables, caplog):
 
 
 @pytest.mark.parametrize("text", [None, "", "nul", "[]", "{}", "[" * 100_000], ids=lambda text: str(text)[:9])
-def test_a_history_that_cannot_be_read_begins_anew(text):
+def test_a_history_that_cannot_be_read_counts_as_missing(text):
     assert UsageHistory.load(text) is None

@@ -128,7 +128,7 @@ def test_the_next_try_sends_a_lost_request_again(asset):
     wanted = {"asset_type": "smart_campaigns", "action": "clone", "asset_id": TRIGGER, "name": "Copy"}
     wanted["folder"] = IN_PROGRAM
     asset.marketo.fail("smart_campaigns.clone", drop=True)
-    with pytest.raises(MarketoTransientError, match="was lost, and no asset is found by its name yet"):
+    with pytest.raises(MarketoTransientError, match="was lost, and Marketo shows no asset of this name yet"):
         asset.run(**wanted)
     assert asset.run(**wanted)["changed"]
     assert asset.executed("smart_campaigns.clone") == 1

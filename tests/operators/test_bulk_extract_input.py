@@ -21,7 +21,7 @@ INTERVAL = {"data_interval_start": JANUARY, "data_interval_end": FEBRUARY}
 
 
 @pytest.fixture(autouse=True)
-def _nobody_there(monkeypatch, requests_mock):
+def _no_server(monkeypatch, requests_mock):
     """No Marketo answers, so any call fails with another error."""
     connection = {"conn_type": "marketo", "host": "http://127.0.0.1:9", "login": "an-id", "password": "a-secret"}
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
@@ -140,7 +140,7 @@ def test_one_given_end_leaves_the_other_to_the_data_interval_even_if_that_is_a_m
 @pytest.mark.parametrize(("start", "window"), [("2000-01-01", "PT1H"), ("0001-01-01", "P30D"), ("0001-01-01", "PT1H")])
 @pytest.mark.parametrize("end", ["2026-01-01", "9999-12-31"])
 def test_a_span_of_more_windows_than_anybody_waits_for_is_refused(start, end, window):
-    with pytest.raises(MarketoInvalidRequestError, match=r"there are more than 20,000 windows of .* a job") as refused:
+    with pytest.raises(MarketoInvalidRequestError, match=r"more than 20,000 windows of .* an export job") as refused:
         request_of(start=start, end=end, window=window)
     assert refused.value.parameter == "window"
 

@@ -300,7 +300,7 @@ def test_values_without_a_lead_are_counted_and_listed_by_their_positions(request
     assert (done["requested"], done["found"], done["without_lead"]) == (3, 2, 2)
     facts = json.loads(request_.evidence())
     assert (facts["without_lead"], facts["without_lead_at"]) == (2, [1, 3])
-    assert "2 values of 3 found no lead; the evidence lists the positions" in caplog.text
+    assert "2 values of 3 found no lead; the evidence lists their positions" in caplog.text
     assert not any(value in request_.evidence() + json.dumps(done) for value in values)
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a failure: its sentence, without the frames of the client."""
+"""A failed task shows one sentence, without the frames of the client."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wrong_secret(marketo, monkeypatch) -> None:
 
 
 @pytest.fixture
-def nobody_listens(marketo, monkeypatch) -> None:
+def no_server(marketo, monkeypatch) -> None:
     marketo()
     connection = {"conn_type": "marketo", "host": "http://127.0.0.1:9", "login": "an id", "password": "a secret"}
     monkeypatch.setenv("AIRFLOW_CONN_MARKETO_DEFAULT", json.dumps(connection))
@@ -136,8 +136,8 @@ def test_an_error_shows_no_cause_and_one_frame_of_the_package(call):
 
 
 @everywhere
-@pytest.mark.usefixtures("nobody_listens")
-def test_an_error_that_a_retry_may_mend_shows_no_more(call):
+@pytest.mark.usefixtures("no_server")
+def test_an_error_that_a_retry_may_mend_also_shows_one_frame(call):
     failure = failure_of(call)
     assert isinstance(failure, MarketoConnectionError)
     assert len(our_frames(failure)) == 1
@@ -191,7 +191,7 @@ def test_the_last_line_of_the_log_is_the_sentence(call, caplog):
     assert line.getMessage() == str(failure)
 
 
-def test_an_output_that_the_worker_cannot_use_is_one_sentence(marketo, tmp_path):
+def test_an_output_that_the_worker_cannot_use_fails_with_one_sentence(marketo, tmp_path):
     marketo()
     (tmp_path / "a file").write_text("")
     text = shown(failure_of(lambda: extract(tmp_path / "a file" / "leads").execute(task_context())))
@@ -219,7 +219,7 @@ DOWN = Trouble(AIRFLOW, lambda: airflow_error(503), first=1, in_a_row=999, done=
     ],
     ids=["a full disk", "no API server"],
 )
-def test_a_disk_or_an_airflow_that_fails_is_one_sentence_and_worth_another_try(marketo, tmp_path, trouble, text):
+def test_a_failed_disk_or_api_server_raises_one_sentence_and_allows_a_retry(marketo, tmp_path, trouble, text):
     marketo()
     stores = stores_of([]) if trouble is DOWN else {}
     with in_trouble(trouble, tmp_path):

@@ -90,6 +90,7 @@ class SharedGovernor:
                     f"this call did not get its turn within {LONGEST_WAIT:.0f} seconds; it may get one in"
                     f" {wait:.0f} seconds",
                     operation=operation,
+                    remedy="Make the task deferrable, or run fewer tasks at once.",
                 )
             self._clock.sleep(min(wait, _LONGEST_NAP))
 

@@ -211,7 +211,7 @@ def _cast(pa: Any, texts: Any, kind: str) -> Any:
             raise pa.ArrowInvalid("not a boolean")
         return pc.if_else(pc.is_valid(texts), is_true, pa.scalar(None, pa.bool_()))
     if kind == kinds.INTEGER and any(b"x" in data or b"X" in data for data in values_of(texts)):
-        raise pa.ArrowInvalid("hexadecimal, which no column of Marketo is")
+        raise pa.ArrowInvalid("a hexadecimal number")
     values = pc.cast(texts, arrow_type(kind))
     if kind == kinds.FLOAT and pc.any(pc.invert(pc.is_finite(values))).as_py():
         raise pa.ArrowInvalid("not a number")

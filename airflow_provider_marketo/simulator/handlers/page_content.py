@@ -22,7 +22,7 @@ _ASSET_SECTIONS = {
     "Image": "files",
     "DynamicContent": "segmentations",
 }
-"""Families of the assets that sections of these types name by id."""
+"""For each type of section whose value is an asset's id: the family of that asset."""
 
 
 def _sections(version: dict[str, Any]) -> Sections:

@@ -26,7 +26,7 @@ fills = Asset(
 
 with DAG("journal_watcher", schedule=[fills], catchup=False, max_active_runs=1):
 
-    @task(inlets=[fills], retries=3, retry_delay=timedelta(seconds=1))  # a busy machine may not start it at once
+    @task(inlets=[fills], retries=3, retry_delay=timedelta(seconds=1))  # a busy machine may fail to start a try
     def new(triggering_asset_events: Any = None, inlet_events: Any = None, run_id: Any = None) -> dict[str, Any]:
         return new_batches(triggering_asset_events[fills], run_id, stream=STREAM, later=inlet_events[fills])
 
