@@ -100,6 +100,15 @@ def test_members_of_the_wrong_type_count_as_absent(odd):
         assert all(isinstance(warning, str) for warning in answered.warnings)
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["Nothing was found", ["Nothing was found"], {"message": "Nothing was found"}, [{"message": "Nothing was found"}]],
+)
+def test_warnings_are_texts_in_each_form_in_which_marketo_sends_them(given):
+    with answering(reply({"success": True, "result": [], "warnings": given})) as server:
+        assert client_of(server).call("leads.describe").warnings == ["Nothing was found"]
+
+
 @pytest.mark.parametrize("date", ["Thu, 15 Jan 2026 12:00:00 GMT", "Thu, 15 Jan 2026 12:00:00 -0000"])
 def test_the_date_of_a_reply_is_aware(date):
     with answering(reply({"success": True, "result": []}, f"Date: {date}")) as server:
