@@ -34,8 +34,12 @@ CLEARS = 3
 LOOK = 0.5
 NOT_FOUND = 404
 LOST_UPLOAD = "the answer to the upload was lost"
-RESULT = "Pushing xcom"
-"""Airflow's line after all that the task itself does."""
+ENDS = ("Imported ", "Extracted ", "Pushing xcom")
+"""
+Beginnings of the lines that a try logs when its work is done: it is about to delete its progress, or has deleted it.
+
+If the process dies after that and before Airflow notes the success, the next try begins again.
+"""
 
 UNKNOWN = ("it is unknown whether", "may or may not")
 """Texts with which a task asks a person to find out whether its request ran."""
@@ -272,7 +276,7 @@ class Scene:
         """
         tries = self._logs()
         lost = sum(LOST_UPLOAD in line for log in tries for line in log)
-        return lost + sum(any(RESULT in line for line in log) for log in tries[:-1])
+        return lost + sum(any(line.startswith(ENDS) for line in log) for log in tries[:-1])
 
     def _logs(self) -> list[list[str]]:
         """Return what each try has logged."""
