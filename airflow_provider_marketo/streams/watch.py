@@ -1,8 +1,8 @@
 """
 The batches of a watcher: each is passed to Airflow at least once, and always under the same id.
 
-The watcher writes each batch down before passing it to Airflow, and deletes it when Airflow has stored it. After a
-crash, the next watcher passes the written batch again, so nothing is missed. The DAG recognizes it by its id.
+The watcher writes each batch down before passing it to Airflow, and deletes it a while after Airflow has confirmed it.
+The next watcher passes again what is still written down, so nothing is missed. The DAG recognizes a batch by its id.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ Condition = TypeVar("Condition", bound=Any)
 REMEMBERED = 5000
 """Number of a journal's activities that are kept to recognize repetitions. A Variable should not hold more."""
 
+KEPT = 20
+"""Batches that are kept after Airflow has confirmed them. Airflow needs a second or two for each."""
+
 FILLED = "filled"
 """Marks an activity that the journal has forgotten, and that was read elsewhere."""
 
@@ -43,6 +46,8 @@ class WatchState(Serializable):
     :param pending: the batch that is being passed to Airflow, in the form of the event's payload; None without one.
     :param link: where to continue in the journal; empty for a watcher of the feed.
     :param journal: the journal of ``link``.
+    :param passed: the last batches that Airflow has confirmed. If a DAG is paused, Airflow confirms the events that are
+        on their way, and drops them: so the watcher that starts when the DAG is unpaused passes these batches again.
     """
 
     VERSION: ClassVar[int] = 1
@@ -54,6 +59,7 @@ class WatchState(Serializable):
     pending: dict[str, Any] | None = None
     link: str = ""
     journal: str = ""
+    passed: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Handover:
@@ -70,7 +76,16 @@ class Handover:
         self._batch_size = batch_size
         self._overlap = overlap
         self._backlog: list[Activity] = []
+        self._again: list[dict[str, Any]] = []
         self._look: tuple[str, list[str]] | None = None
+
+    def repeat(self) -> None:
+        """Pass again the batches that an earlier watcher passed last, before all others."""
+        self._again = list(self.state.passed)
+
+    def forget(self) -> None:
+        """Note that Airflow has not dropped the batches that were passed."""
+        self.state.passed = []
 
     def take(self, until: str, shown: Sequence[Activity], link: str = "") -> None:
         """
@@ -95,11 +110,13 @@ class Handover:
 
     def next_batch(self) -> dict[str, Any] | None:
         """
-        Return the next batch, which is written into the state; None without new activities.
+        Return the next batch, which is written into the state; None if there is nothing to pass.
 
         :return: the event's payload.
         """
-        if self.state.pending is None and self._backlog:
+        if self.state.pending is None and self._again:
+            self.state.pending = self._again.pop(0)
+        elif self.state.pending is None and self._backlog:
             batch, self._backlog = self._backlog[: self._batch_size], self._backlog[self._batch_size :]
             ids = [each["id"] for each in batch]
             self.state.pending = {
@@ -110,9 +127,13 @@ class Handover:
         return self.state.pending
 
     def confirm(self) -> None:
-        """Note that Airflow has stored the pending batch."""
-        if self.state.pending is not None:
-            self.state.seen += self.state.pending["activities"]
+        """Note that Airflow has confirmed the pending batch."""
+        batch = self.state.pending
+        if batch is not None:
+            seen = set(self.state.seen)
+            self.state.seen += [each for each in batch["activities"] if each not in seen]
+            if batch not in self.state.passed:
+                self.state.passed = [*self.state.passed, batch][-KEPT:]
             self.state.pending = None
         self._settle()
 

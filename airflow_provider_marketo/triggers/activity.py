@@ -41,9 +41,9 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
     Fire for each batch of new activities, in an ``AssetWatcher``.
 
     The payload of an event has only ids: ``{"batch_id", "activities", "lead_ids"}``. The position is kept in the
-    Variable ``marketo_position_<stream>``, and moves when Airflow has stored the event. So no activity is missed. After
-    a crash a batch may come twice, under the same ``batch_id``. All watchers of a connection in a triggerer share their
-    polls. A poll costs one call for every ten activity types.
+    Variable ``marketo_position_<stream>``, and moves when Airflow has stored the event. So no activity is missed. A
+    batch may come twice, under the same ``batch_id``, if the triggerer ends or the DAG is paused shortly after it. All
+    watchers of a connection in a triggerer share their polls. A poll costs one call for every ten activity types.
 
     With ``adobe_conn_id`` (*experimental*) the watcher reads the journal of Adobe I/O Events in place of the feed. It
     then makes one API call when it starts, to check the names of activity types, and no other.
@@ -178,8 +178,13 @@ class MarketoActivityTrigger(NamesArguments, BaseEventTrigger):
             await watch.confirm()
 
     def shared_stream_key(self) -> Any:
-        """Return a key of its own for each watcher (Airflow 3.3), so that Airflow confirms each watcher's events."""
-        return (type(self).__qualname__, self.stream)
+        """
+        Return a key of its own for each watcher (Airflow 3.3), so that Airflow confirms each watcher's events.
+
+        A DAG that was unpaused has a new trigger. The trigger's id makes it a new watcher, which passes again what
+        Airflow dropped when the DAG was paused.
+        """
+        return (type(self).__qualname__, self.stream, self.trigger_id)
 
     @classmethod
     def create_shared_stream_producer(cls, kwargs: dict[str, Any]) -> Any:

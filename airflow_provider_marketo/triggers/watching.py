@@ -38,6 +38,12 @@ Seconds that Airflow takes from an event to the start of the run: the triggerer 
 the run, each in a loop of about a second.
 """
 
+DROPPED_WITHIN, DROPPED_POLLS = 10.0, 2
+"""
+Seconds and polls after which Airflow can no longer drop a confirmed event. It drops the event if the DAG was paused a
+moment before, and then ends the watcher at the triggerer's next loop, a second or two later.
+"""
+
 GATHERING = 1.0
 """Seconds that a new triggerer gives its watchers to gather, so that they share their first poll."""
 
@@ -102,6 +108,8 @@ class Watch:
         self._handover: Handover | None = None
         self._stored: dict[str, Any] | None = None
         self._written = datetime.min.replace(tzinfo=timezone.utc)
+        self._repeats = True  # until its first poll: the event of an earlier watcher may have been dropped
+        self._confirmed, self._polls = 0.0, 0
 
     async def batch(self) -> dict[str, Any]:
         """Return the next batch, after it was recorded."""
@@ -121,7 +129,7 @@ class Watch:
                     return batch
                 found = await self._look(settings, self._handover.asking(self._condition))
                 self._handover.take(found["until"], found["activities"], found.get("link", ""))
-                if datetime.now(timezone.utc) - self._written > WRITTEN_EVERY:
+                if self._forgets(self._handover) or datetime.now(timezone.utc) - self._written > WRITTEN_EVERY:
                     await self._write(self._handover)
                 pause = _SHORTEST_PAUSE
             except _OvertakenError:
@@ -130,10 +138,24 @@ class Watch:
                 await self._pause_after(error, pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
 
+    def _forgets(self, handover: Handover) -> bool:
+        """Count a poll, and return whether batches are now forgotten that were passed long enough ago."""
+        self._repeats = False
+        self._polls += 1
+        kept = asyncio.get_running_loop().time() - self._confirmed
+        if not handover.state.passed or self._polls < DROPPED_POLLS or kept < DROPPED_WITHIN:
+            return False
+        handover.forget()
+        return True
+
+    def _count_from_now(self) -> None:
+        self._confirmed, self._polls = asyncio.get_running_loop().time(), 0
+
     async def confirm(self) -> None:
-        """Note that Airflow has stored the batch."""
+        """Note that Airflow has confirmed the batch."""
         if self._handover is not None:
             self._handover.confirm()
+            self._count_from_now()
             try:
                 await self._write(self._handover)
             except _OvertakenError:
@@ -142,6 +164,9 @@ class Watch:
     async def _begin(self, settings: ConnectionSettings) -> tuple[ActivityCondition, Handover]:
         watched, every = self._watched, seconds_between_looks(self._watched.poll_interval, settings.poll_interval)
         condition, handover = await run_in_thread(lambda: self._start(settings))
+        self._count_from_now()
+        if self._repeats:
+            handover.repeat()
         cost = "no API calls" if self._journal is not None else f"about {86_400 / every:.0f} calls a day"
         log.info(
             "Watching %s since %s, every %g seconds: %s, shared with other watchers of %s",

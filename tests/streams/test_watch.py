@@ -1,4 +1,8 @@
-"""A watcher that crashes at any moment misses nothing, and repeats a batch only under the same batch id."""
+"""
+A watcher that crashes at any moment misses nothing, and repeats a batch only under the same batch id.
+
+The same is true of one that Airflow ends after it has confirmed an event and dropped it.
+"""
 
 from __future__ import annotations
 
@@ -49,17 +53,28 @@ class World:
         """A triggerer's life."""
         state = WatchState.from_dict(json.loads(self.variable))
         handover = Handover(state, self.batch_size, OVERLAP)
+        handover.repeat()
+        ends_after, confirmed = None, 0
         read_from = datetime.fromisoformat(state.time.replace("Z", "+00:00")) - OVERLAP
         question = ActivityCondition(("2",), state.since, read_from=iso(max(read_from, NOW)))
         watcher = ActivityWatcher(MarketoClient(self.sim.url, self.sim.client_id, self.sim.client_secret))
-        for _ in range(looks):
+        for look in range(looks):
             while (batch := handover.next_batch()) is not None:
                 self.write(state)
                 self.may_crash()
-                self.stored.append(json.loads(json.dumps(batch)))
+                if ends_after is None and self.chance.random() < 0.1:
+                    ends_after = look + 1  # the DAG is paused: Airflow drops its events, and ends the watcher soon
+                if ends_after is None:
+                    self.stored.append(json.loads(json.dumps(batch)))
                 self.may_crash()
                 handover.confirm()
                 self.may_crash()
+                self.write(state)
+                confirmed = look
+            if look == ends_after:
+                raise CrashError
+            if look >= confirmed + 2:
+                handover.forget()
                 self.write(state)
             self.sim.clock.advance(60)
             self.fills()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ def variables(monkeypatch):
         lambda name, value, _: values.update({name: json.dumps(value)}),
     )
     monkeypatch.setattr(activity, "STORED_WITHIN", 0.0)
+    monkeypatch.setattr(watching, "DROPPED_WITHIN", 0.0)
     monkeypatch.setattr(watching, "GATHERING", 0.05)
     return values
 
@@ -72,6 +74,12 @@ async def watched(variables) -> None:
     """Wait until the watcher watches. It does not see earlier activities."""
     while VARIABLE not in variables:
         await asyncio.sleep(0.01)
+
+
+def is_in_doubt(variables) -> bool:
+    """Whether a watcher that starts now passes a batch again."""
+    state = json.loads(variables[VARIABLE])
+    return bool(state["pending"] or state["passed"])
 
 
 async def next_event(watcher, sim, variables, **fill):
@@ -136,6 +144,47 @@ def test_with_airflows_word_the_position_moves_only_when_the_event_is_stored(mar
     batch, again, before, after = asyncio.run(scenario())
     assert batch == again == before
     assert after is None
+
+
+CLEAN = [SimpleNamespace(outcome=SimpleNamespace(is_clean=True))]
+
+
+@pytest.mark.skipif(not hasattr(base.BaseEventTrigger, "create_shared_stream_producer"), reason="Airflow 3.3")
+def test_a_batch_that_airflow_confirmed_and_dropped_comes_again_from_the_next_watcher(
+    marketo, variables, without_threads
+):
+    """Airflow drops an event whose DAG was paused a moment before, and confirms it when it ends the watcher."""
+    sim = marketo(activities=0)
+    arguments = trigger(start="2026-01-01", poll_interval=20).serialize()[1]
+
+    async def life(seconds):
+        """The batches that a watcher passes in its life, each of them confirmed."""
+        passed = []
+        producer = MarketoActivityTrigger.create_shared_stream_producer(arguments)
+
+        async def run():
+            async for batch, _ in producer.open_stream():
+                passed.append(batch["activities"])
+                await producer.advance(CLEAN)
+
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(run(), seconds)
+        return passed
+
+    async def scenario():
+        filled(sim)
+        return [await life(seconds) for seconds in (10, 10, 60, 60)]
+
+    dropped, again, lasting, last = in_virtual_time(scenario())
+    assert len(dropped) == 1
+    assert dropped == again == lasting
+    assert last == []
+
+
+def test_a_dag_that_was_unpaused_has_a_watcher_of_its_own():
+    before, after = trigger(), trigger()
+    before.trigger_id, after.trigger_id = 1, 39
+    assert before.shared_stream_key() != after.shared_stream_key()
 
 
 def test_polls_are_counted_from_the_last_one_and_five_seconds_closer_than_promised(

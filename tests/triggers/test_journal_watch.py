@@ -14,7 +14,7 @@ from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.simulator.store import activity_types as types
 from airflow_provider_marketo.triggers.activity import MarketoActivityTrigger
 from tests.sensors.conftest import marketo
-from tests.triggers.test_activity import VARIABLE, first, variables, watched
+from tests.triggers.test_activity import VARIABLE, first, is_in_doubt, variables, watched
 
 __all__ = ["marketo", "variables"]
 
@@ -224,7 +224,7 @@ def test_a_watcher_may_move_from_the_feed_to_the_journal(journal, variables):
                 stored.append(event.payload["activities"])
 
         async def until(count):
-            while len(stored) < count or json.loads(variables[VARIABLE])["pending"]:
+            while len(stored) < count or is_in_doubt(variables):
                 await asyncio.sleep(0.02)
 
         filled = []
@@ -250,7 +250,7 @@ def test_what_the_feed_has_shown_is_left_out_when_the_journal_gets_it_late(journ
         watcher = trigger(adobe_conn_id=None, start=hour_ago).run()
         payload = (await asyncio.wait_for(anext(watcher), 10)).payload
         following = asyncio.ensure_future(anext(watcher))
-        while json.loads(variables[VARIABLE])["pending"]:
+        while is_in_doubt(variables):
             await asyncio.sleep(0.02)
         following.cancel()
         filled, batch = await next_batch(sim, variables, {})
