@@ -31,12 +31,12 @@ Ask = Callable[[Collection[Q]], Awaitable[Mapping[Q, "A | MarketoError"]]]
 FAILURES_IN_A_ROW = 10
 """Failed polls in a row that end the wait. With a minute between polls this is an outage of ten minutes."""
 
-BREAK = 0.8
+BREAK = 0.9
 """
 The shortest pause between two polls, as a part of the interval.
 
-Polls begin an interval apart, but the first one also loads the client and fetches a token. On a slow machine its call
-is late, and the next one must not follow at once.
+Polls begin an interval apart. If a call waits long for its turn, or the first one for a token, the call is late, and
+the next one must not follow at once: Marketo updates the status of jobs only once a minute.
 """
 
 PASSING = (MarketoThrottledError, MarketoTransientError, MarketoConnectionError)

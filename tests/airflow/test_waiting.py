@@ -141,6 +141,17 @@ def test_each_form_fill_starts_the_follow_up_once(airflow: RealAirflow, marketo:
     wait_for_all(airflow, {f"form fill of {lead}" for lead in (1006, 1007, 1008)})
 
 
+def test_a_pause_at_the_moment_of_an_event_loses_no_form_fill(airflow: RealAirflow, marketo: Simulator) -> None:
+    """Airflow drops the events of a watcher that it has removed, and on 3.3 confirms them nevertheless."""
+    wait_for(lambda: airflow.api("GET", f"/api/v2/variables?variable_key_pattern={POSITION}")["variables"], within=100)
+    with airflow.frozen_component("triggerer"):
+        filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1012, 1013)}
+        for is_paused in (True, False):
+            airflow.api("PATCH", f"/api/v2/dags/{FOLLOW_UP}", is_paused=is_paused)
+            parse(airflow, FOLLOW_UP)  # which removes the watcher of a paused DAG, and adds one if it is unpaused
+    wait_for_all(airflow, filled)
+
+
 def test_a_watcher_of_the_journal_starts_a_dag(airflow: RealAirflow, marketo: Simulator) -> None:
     position = "marketo_position_journal_watcher"
     wait_for(lambda: airflow.api("GET", f"/api/v2/variables?variable_key_pattern={position}")["variables"], within=100)
@@ -181,6 +192,14 @@ def wait_for_all(airflow: RealAirflow, activities: set[str], dag_id: str = FOLLO
         return taken[max(activities)] if activities <= taken.keys() else None
 
     return wait_for(look, within=100)
+
+
+def parse(airflow: RealAirflow, dag_id: str) -> None:
+    """Let Airflow parse a DAG's file again."""
+    before = airflow.api("GET", f"/api/v2/dags/{dag_id}/details")
+    airflow.api("PUT", f"/api/v2/parseDagFile/{before['file_token']}")
+    path = f"/api/v2/dags/{dag_id}/details"
+    wait_for(lambda: airflow.api("GET", path)["last_parsed_time"] != before["last_parsed_time"], within=60)
 
 
 def runs(airflow: RealAirflow, dag_id: str) -> list[DagRun]:
