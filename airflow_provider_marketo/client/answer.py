@@ -60,7 +60,7 @@ _NEVER_THERE: Mapping[str, tuple[str, str]] = {
     ),
     "NameResolutionError": (
         "there is no such host",
-        "Check the Munchkin ID in the connection's host, then the DNS of the worker.",
+        "Check the connection's host, such as the Munchkin ID in it, then the DNS of the worker.",
     ),
     "NewConnectionError": (
         "nothing listens there, or there is no route",
@@ -213,14 +213,21 @@ def raise_for_status(operation: str, response: requests.Response) -> None:
     message = body.get("message") or (error.message if listed else "")
     reason = f": {message}" if message else ""
     if facts["code"] == codes.INGESTION_DAILY_QUOTA:
-        raise errors.MarketoQuotaExhaustedError(f"the daily quota of data ingestion is spent{reason}", **facts)
+        raise errors.MarketoQuotaExhaustedError(
+            f"the daily quota of data ingestion is spent{reason}",
+            remedy="Wait for the next day, or ask Adobe to raise the allowance.",
+            **facts,
+        )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise errors.MarketoThrottledError(f"too many requests{reason}", **facts)
+        raise errors.MarketoThrottledError(f"too many requests{reason}", remedy="Try again later.", **facts)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise errors.MarketoTransientError(f"Marketo's gateway failed{reason}", executed=True, **facts)
+        raise errors.MarketoTransientError(
+            f"{'Adobe' if operation.startswith('ims.') else 'Marketo'}'s gateway failed{reason}", executed=True, **facts
+        )
     kind, text = _STATUS.get(status, (errors.MarketoInvalidRequestError, "Marketo refuses the request"))
     if kind is errors.MarketoAuthError and operation.startswith("identity."):
         text = "Marketo's identity service refuses this client id and secret"
+        raise kind(text + reason, **facts)
     raise kind(text + reason, remedy=meanings.way_out(kind, codes.http(status), operation), **facts)
 
 
@@ -254,7 +261,11 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
         document, first = _document(first, blocks, response), b""
         if document is not None:
             raise_for_envelope(operation, parse_json(operation, document, response))
-        raise errors.MarketoDataError("a JSON document came in place of the file", operation=operation)
+        raise errors.MarketoDataError(
+            "a JSON document came in place of the file",
+            operation=operation,
+            remedy=errors.ASK_ADOBE_WITH_OPERATION,
+        )
     return _chain(first, blocks)
 
 

@@ -171,7 +171,7 @@ class MarketoAlreadyQueuedError(MarketoError):
 class MarketoTransientError(MarketoError):
     """Marketo or the network failed in a way that may pass. ``executed`` says whether the request may have run."""
 
-    default_remedy = "Try again later; if it happens again, ask Adobe's support with the request id."
+    default_remedy = "Try again later; if it happens again, ask Adobe's support, with the request id if there is one."
 
 
 class MarketoStorageError(MarketoError):
@@ -203,8 +203,7 @@ class MarketoBudgetError(MarketoError):
     """
 
     default_remedy = (
-        "What is published stays. Raise the limit or give the task less to do, and run it again: it continues where"
-        " it stopped."
+        "What the task has published or sent stays. Raise max_calls or give the task less to do, and run it again."
     )
 
     def __init__(self, message: str, *, parameter: str | None = None, **facts: Any) -> None:
@@ -225,7 +224,10 @@ class MarketoFeatureUnavailableError(MarketoInvalidRequestError):
 class MarketoJournalExpiredError(MarketoInvalidRequestError):
     """Adobe no longer has the events that follow a position of the journal: it keeps them for seven days."""
 
-    default_remedy = "Read the journal from the oldest event that Adobe still keeps: on_gap='fill' or 'skip'."
+    default_remedy = (
+        "Use on_gap='skip', which continues with the oldest event that Adobe still keeps. For activities, on_gap='fill'"
+        " also reads what is missing."
+    )
 
 
 class MarketoAmbiguousOutcomeError(MarketoError):
@@ -258,7 +260,8 @@ class MarketoExportFailedError(MarketoError):
     """Marketo gave up an export job, or another user keeps cancelling it."""
 
     default_remedy = (
-        "Run the task again with a shorter window; if it happens again, ask Adobe's support with the export id."
+        "Run the task again. If it happens again, give a shorter window if the operator has this argument, or ask"
+        " Adobe's support with the export id."
     )
 
 
@@ -272,8 +275,9 @@ class MarketoDeadlineError(MarketoError):
     """Marketo took longer than the author was willing to wait."""
 
     default_remedy = (
-        "Raise timeout, or shorten window so that each job is smaller."
-        " The task cancels its jobs, and warns of one that it cannot cancel."
+        "Run the task again: it exports only what it has not yet published. Raise timeout, or shorten window so that"
+        " each job is smaller, if the operator has these arguments. The task cancels its jobs, and warns of one that it"
+        " cannot cancel."
     )
 
 

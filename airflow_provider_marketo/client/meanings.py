@@ -52,14 +52,19 @@ _unavailable = partial(Meaning, MarketoFeatureUnavailableError)
 _UNCERTAIN = Meaning(MarketoTransientError, executed=True)
 
 _REPORT = "This is a fault of this provider: report it with the operation and the request id."
+_TOKEN = (
+    "Check that the connection's host and identity_url belong to the same Marketo instance. If so, try again later."
+)
 _SUBSCRIPTION = "The subscription does not have this feature: ask Adobe, or do without it."
 
 MEANINGS: Mapping[str, Meaning] = {
     codes.INTERNAL_ERROR: _UNCERTAIN,
     codes.BAD_GATEWAY: _UNCERTAIN,
-    codes.TOKEN_MISSING: Meaning(MarketoAuthError),
-    codes.TOKEN_INVALID: Meaning(MarketoAuthError),
-    codes.TOKEN_EXPIRED: Meaning(MarketoAuthError),
+    codes.TOKEN_MISSING: Meaning(
+        MarketoAuthError, "Check whether a proxy between the worker and Marketo removes the header Authorization."
+    ),
+    codes.TOKEN_INVALID: Meaning(MarketoAuthError, _TOKEN),
+    codes.TOKEN_EXPIRED: Meaning(MarketoAuthError, _TOKEN),
     codes.ACCESS_DENIED: Meaning(MarketoPermissionError),
     codes.TIMED_OUT: Meaning(MarketoTransientError, "Ask for less at once: Marketo ran out of time.", executed=True),
     codes.METHOD_UNSUPPORTED: _wrong(_REPORT),
@@ -81,7 +86,9 @@ MEANINGS: Mapping[str, Meaning] = {
         "Check the id or the name, and whether the API user's role and workspace may see it."
     ),
     codes.FEATURE_OFF: _unavailable(_SUBSCRIPTION),
-    codes.INVALID_DATE: _wrong("Write dates as ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z."),
+    codes.INVALID_DATE: _wrong(
+        "Write dates as ISO 8601, such as 2026-01-31 or 2026-01-31T00:00:00Z. For dynamic content, check its id."
+    ),
     codes.BUSINESS_RULE: _wrong("The message has Marketo's rule: change the asset in Marketo, or the request."),
     codes.FOLDER_NOT_FOUND: _not_found("Check the folder's id and type: a program counts as a folder of type Program."),
     codes.WRONG_FOLDER_TYPE: _wrong("Choose a folder that may hold this kind of asset."),
@@ -113,7 +120,10 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.OBJECT_EXISTS: _wrong("Use action='createOrUpdate', or another name."),
     codes.CRM_OWNS_RECORDS: _unavailable("A native CRM synchronisation owns these records: change them in the CRM."),
     codes.LIST_BUSY: Meaning(MarketoQueueFullError, "Wait until the running import into the same list has finished."),
-    codes.CLONE_ALLOWANCE: Meaning(MarketoQuotaExhaustedError, "Clone the program with programs.clone instead."),
+    codes.CLONE_ALLOWANCE: Meaning(
+        MarketoQuotaExhaustedError,
+        "Clone the program with programs.clone instead, and schedule the campaign of the clone.",
+    ),
     codes.COMPANY_FIELD_OF_LEAD: _wrong("Write company fields with companies.sync."),
     codes.IN_USE: _wrong("Remove what uses the object first; Marketo shows it under Used By."),
     codes.UNKNOWN_STATUS: _wrong("Use a status of the program's channel; channels.get_by_name lists them."),
@@ -128,7 +138,9 @@ MEANINGS: Mapping[str, Meaning] = {
         "Select by createdAt or by a static list: the subscription does not have this filter."
     ),
     codes.SAME_REFERENCE: _wrong("Send rows with the same reference in different calls."),
-    codes.STATUS_UNCHANGED: _wrong("The lead is in this status or past it already: there is nothing to change."),
+    codes.STATUS_UNCHANGED: _wrong(
+        "There is nothing to change: the lead has this status or a later one, or is not a member of the program."
+    ),
     codes.TOO_FAR_AHEAD: _wrong("Choose a time within the next two years."),
     codes.NOTHING_TO_DISCARD: _wrong(
         "Check whether the custom object type has a draft: there may be nothing to discard."
@@ -139,7 +151,11 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.CRM_MERGE_FAILED: _wrong("Merge these leads in the CRM, or call the merge with mergeInCRM=false."),
     codes.PERSONAL_URL_CONFLICT: _wrong("Merge these leads in Marketo's UI."),
     codes.MERGE_TOO_MANY: _wrong("Merge at most 25 leads in a call."),
-    codes.HTTP_NOT_FOUND: _not_found("Check the id. A job has a file only once it is completed."),
+    codes.HTTP_UNAUTHORIZED: Meaning(MarketoAuthError, _TOKEN),
+    codes.HTTP_NOT_FOUND: _not_found(
+        "Check the names and ids in the request, and the connection's host. A bulk job has a file only after it is"
+        " completed."
+    ),
     codes.HTTP_TOO_LARGE: _wrong("Send fewer records at once."),
     codes.HTTP_URI_TOO_LONG: _wrong("Ask for fewer values at once."),
 }
@@ -253,7 +269,7 @@ def way_out(error: type[MarketoError], code: str, operation: str) -> str:
     :param operation: the operation's name in the catalogue.
     """
     if code == codes.FIELD_NOT_SEARCHABLE:
-        family = operation.partition(".")[0]
+        family = operation.partition(".")[0].removeprefix("bulk_import_").removeprefix("bulk_export_")
         describe = _DESCRIBE.get(family, f"{family}.describe")
         return f"Use a field that Marketo can search by: {describe} lists them as searchableFields."
     if code == codes.FILTER_UNSUPPORTED and not operation.startswith("bulk_export_"):

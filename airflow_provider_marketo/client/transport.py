@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.client.operations import PreparedRequest
 
 _IDENTITY_TIMEOUT = 40.0
-_NOT_IDENTITY = (403, 404, 405, 406, 407, 410, 411, 413, 415, 421, 451)
+NOT_IDENTITY = (403, 404, 405, 406, 407, 410, 411, 413, 415, 421, 451)
 """HTTP statuses that Marketo's identity service does not have. Another server, or something in between, answered."""
 
 _TOKEN = re.compile(r"[!-~]{1,4096}")
@@ -275,7 +275,7 @@ class Transport:
                     operation=name,
                     code=codes.http(response.status_code),
                 )
-            if response.status_code in _NOT_IDENTITY:
+            if response.status_code in NOT_IDENTITY:
                 raise errors.MarketoInvalidRequestError(
                     "no identity service of Marketo answers at this address",
                     parameter="host",
@@ -350,8 +350,23 @@ class Transport:
         return self._environments[server]
 
 
-def read_token(operation: str, response: requests.Response) -> Token:
-    """Return the token in identity's answer. When an error is raised, no frame holds the token."""
+def read_token(
+    operation: str,
+    response: requests.Response,
+    *,
+    service: str = "Marketo's identity service",
+    address: str = "identity_url",
+    remedy: str | None = None,
+) -> Token:
+    """
+    Return the token in identity's answer. When an error is raised, no frame holds the token.
+
+    :param operation: the operation's name.
+    :param response: the answer.
+    :param service: the service that answers.
+    :param address: the extra of the connection with the address of the service.
+    :param remedy: what to do if the service gives no token. Default: that of a wrong client id or secret.
+    """
     body = answer.read_token_reply(operation, response)
     answer.raise_for_envelope(operation, body)
     facts: dict[str, Any] = body if isinstance(body, dict) else {}
@@ -365,9 +380,9 @@ def read_token(operation: str, response: requests.Response) -> Token:
     reason = facts.get("error")
     if is_silent:  # the identity service refuses with HTTP 401, or with the error of OAuth
         raise errors.MarketoTransientError(
-            "Marketo's identity service gave neither a token nor a reason",
+            f"{service} gave neither a token nor a reason",
             operation=operation,
-            remedy="Check what answers at the connection's identity_url, such as a proxy.",
+            remedy=f"Check what answers at the connection's {address}, such as a proxy.",
         )
     if token is not None:
         said = ": the answer does not say how long the token is valid"
@@ -376,7 +391,7 @@ def read_token(operation: str, response: requests.Response) -> Token:
     else:
         said = ""
     raise errors.MarketoAuthError(
-        f"Marketo's identity service gave no {'usable ' if token is not None else ''}token{said}", operation=operation
+        f"{service} gave no {'usable ' if token is not None else ''}token{said}", operation=operation, remedy=remedy
     )
 
 

@@ -136,7 +136,7 @@ def _abandon(progress: Progress, jobs: ExportJobs) -> None:
 
 def _request_of(folder: OutputFolder, run: str) -> ExtractRequest | None:
     """Return the request of an earlier try; None without one."""
-    remedy = "Delete this file and clear the task: it starts again."
+    remedy = "Delete this file and clear the task: the task then plans from its arguments."
     return folder.read_state(ExtractRequest, layout.request(run), remedy=remedy)
 
 

@@ -38,8 +38,8 @@ CLOCK_TOLERANCE = timedelta(seconds=30)
 """A span that ends at most this long after Marketo's time is not cut: clocks differ, and an export takes longer."""
 
 GIVE_A_SPAN = (
-    "Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3 neither a plain cron schedule"
-    " nor a run that a person triggers has an interval."
+    "Give start and end, or schedule the DAG with CronDataIntervalTimetable: in Airflow 3, runs of a plain cron"
+    " schedule and of a DAG without a schedule have no interval."
 )
 """The remedy for an extract without a span."""
 
@@ -89,9 +89,11 @@ class ExtractRequest(Serializable):
         self.slices({})
         if self.start is not None and not self.has_span:
             raise MarketoInvalidRequestError(
-                f"{next(iter(self.filters))} selects the rows, and start and end would change nothing",
-                parameter="filters",
-                remedy="Filter by dates or by one list.",
+                f"{self._selection} selects the rows, and start and end would change nothing",
+                parameter="filters" if self.programs is None else "programs",
+                remedy="Leave out start and end, or select by dates alone."
+                if self.programs is None
+                else f"Leave out start and end, or use programs={CHANGED!r}.",
             )
 
     @property
@@ -114,6 +116,11 @@ class ExtractRequest(Serializable):
     def has_span(self) -> bool:
         """Whether the span decides what is read: it selects the rows, or the programs whose members are read."""
         return self.date_filter is not None or (self.programs == CHANGED and self.start is not None)
+
+    @property
+    def _selection(self) -> str:
+        """What selects the rows if dates do not, as the author wrote it."""
+        return next(iter(self.filters)) if self.programs is None else f"programs={self.programs!r}"
 
     @property
     def attributes_form(self) -> str:

@@ -24,10 +24,13 @@ _OTHER_VALUES = re.compile(r"""(?<==\().*?(?=\)(?:\s|$))|[^\s'"(=]+@[^\s'")]+"""
 _SHORTEST = 3
 
 
+CHECK_CONNECTION = "Check the connection's host, port and login, and whether the database runs."
+
+
 class MarketoDatabaseError(MarketoError):
     """A database refused a statement, or cannot be reached."""
 
-    default_remedy = "Run the statement with the connection's hook, outside of this task. The next try runs it again."
+    default_remedy = "Try the query with the same connection, outside of this task. The next try runs it again."
 
 
 def without_values(error: BaseException, hidden: Iterable[Any] = ()) -> str:
@@ -48,7 +51,11 @@ def without_values(error: BaseException, hidden: Iterable[Any] = ()) -> str:
 
 @contextmanager
 def saying_plainly(
-    what: str, parameter: str, parameters: Mapping[str, Any] | Iterable[Any] | None = None
+    what: str,
+    parameter: str,
+    parameters: Mapping[str, Any] | Iterable[Any] | None = None,
+    *,
+    remedy: str | None = None,
 ) -> Iterator[None]:
     """
     Raise the error of a driver as one sentence.
@@ -56,6 +63,7 @@ def saying_plainly(
     :param what: what failed, as the beginning of the sentence.
     :param parameter: the operator's argument to look at.
     :param parameters: parameters of the statement; their values are not shown.
+    :param remedy: what to do. Default: that of a statement.
     :raises MarketoDatabaseError: the database failed.
     """
     try:
@@ -65,5 +73,5 @@ def saying_plainly(
     except Exception as error:
         hidden = parameters.values() if isinstance(parameters, Mapping) else parameters or ()
         raise MarketoDatabaseError(
-            f"{parameter}: {what} ({type(error).__name__}: {without_values(error, hidden)})"
+            f"{parameter}: {what} ({type(error).__name__}: {without_values(error, hidden)})", remedy=remedy
         ) from error

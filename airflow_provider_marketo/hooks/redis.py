@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -97,9 +98,15 @@ def _find_connection(settings: ConnectionSettings) -> Any:
     except Exception as error:  # noqa: BLE001 - a secrets backend may raise anything
         # Airflow reports a connection that it cannot read as missing. The error's own text may hold a part of a secret.
         remedy = unreadable(settings.redis_conn_id)
-        what = "Airflow cannot read the connection in" if remedy else "no connection has the id in"
+        is_missing = isinstance(error, AirflowNotFoundException) and not remedy
+        what = "no connection has the id in" if is_missing else "Airflow cannot read the connection in"
         raise MarketoInvalidRequestError(
             f"connection {settings.conn_id}: {what} redis_conn_id ({type(error).__name__})",
             parameter="redis_conn_id",
-            remedy=remedy or "Create it as an Airflow connection of type redis, or choose another coordination.",
+            remedy=remedy
+            or (
+                "Create it as an Airflow connection of type redis, or choose another coordination."
+                if is_missing
+                else "Check Airflow's API server and the secrets backend, then run the task again."
+            ),
         ) from None

@@ -113,8 +113,9 @@ class Beginning:
                 return None
             raise MarketoDataError(
                 f"an earlier try has sent some of its rows, and what it staged under {self._folder.url} is gone",
-                remedy="To start over with what the source holds now, delete the task's state"
-                " (airflow state-store, or progress.json in that folder) and clear the task.",
+                remedy="To start over with what the source holds now, check in Marketo what was sent, delete the task's"
+                " state (progress.json in that folder, or the value in the task instance's tab Task State Store) and"
+                " clear the task.",
             )
         plan = ImportPlan.from_bytes(data)
         if not resumed and not progress.sent and request.differs(plan.request):

@@ -80,7 +80,7 @@ _FINAL_ERRORS = (
 )
 _FINAL_NUMBERS = frozenset({errno.EACCES, errno.EPERM, errno.ENOENT, errno.EROFS})
 _FULL_NUMBERS = frozenset({errno.ENOSPC, errno.EDQUOT})
-_MAKE_ROOM = "Make room there: the task's next retry continues with what is published."
+_MAKE_ROOM = "Make room there: then the task's next try can write."
 _FINAL_CODES = frozenset({"401", "403", "404"})
 _NOT_FOUND = "NotFound"
 

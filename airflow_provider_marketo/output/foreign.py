@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.output.folder import OutputFolder
 
 _MARK = "_marketo/mark.json"
+_AGAIN = "If it began on another host, it then exports or sends everything again."
 
 
 def host() -> str:
@@ -101,14 +102,14 @@ class HostNote:
         text = self._note.read() if self._folder.is_local else None
         if text is None:
             return
-        kept = stored.parse(text, dict, place=self._note.name, remedy="Delete it and clear the task.")
+        kept = stored.parse(text, dict, place=self._note.name, remedy=f"Delete it and clear the task. {_AGAIN}")
         began, url = str(kept.get("host", "")), kept.get("output")
         if url == self._folder.url and began != host():
             raise unreachable(
                 url,
                 f"host {began}",
                 self._parameter,
-                f" To begin again in the folder of this host, delete {self._note.name} and clear the task.",
+                f" To begin again in the folder of this host, delete {self._note.name} and clear the task. {_AGAIN}",
             )
 
 

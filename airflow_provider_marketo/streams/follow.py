@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 log = printable_logger(__name__)
 
 ACTIVITIES = "activities.get_lead_activities"
+_START_LATER = (
+    "Give a later start. A watcher that has a stored position also needs another stream name: a stored position takes"
+    " precedence over start."
+)
 
 OVERLAP = timedelta(minutes=15)
 """How far back each poll goes, for activities that Marketo shows late. It costs no call: a page holds 300."""
@@ -66,7 +70,7 @@ class FeedFollower:
             following = paging.by_date(reply, {"nextPageToken": page})
             if following is None:
                 break
-            check_empty(empty, MAX_EMPTY_PAGES, self._pass, ACTIVITIES, "Start from a later time.")
+            check_empty(empty, MAX_EMPTY_PAGES, self._pass, ACTIVITIES, _START_LATER)
             page = following["nextPageToken"]
             reply = self._call(page)
         self._ends.append((reply.date or datetime.now(timezone.utc), reply.next_page_token or page))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_marketo.client import codes
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
 from airflow_provider_marketo.client.errors import (
@@ -92,6 +93,9 @@ class IncrementalLeadsWork(Work):
             return self._work.advance(found)
         except MarketoFeatureUnavailableError as error:
             if self._arguments["mode"] != AUTO:
+                if error.code == codes.FILTER_UNSUPPORTED:  # the error's own remedy is for a bulk extract
+                    error.parameter = "mode"
+                    error.remedy = f"Use mode={AUTO!r}, {CHANGE_FEED!r} or {SNAPSHOT!r}, or ask Adobe for this filter."
                 raise
             log.warning("The subscription has lost a feature; choosing another mode. %s", error)
             self._features.forget()

@@ -47,6 +47,14 @@ _AT_A_TIME = 200
 """Events that become records together: a page has thousands."""
 
 _TYPES = {USER_AUDITS: events.USER_AUDIT}
+_FILL_OR_SKIP = (
+    "Use on_gap='fill', which reads what is missing by bulk extract, or 'skip', which continues with the oldest event."
+    " Nothing is missing if the instance had no activity since then."
+)
+_SKIP = (
+    "Use on_gap='skip', which continues with the oldest event: no other source has what is missing. Nothing is missing"
+    " if the instance had no audit events since then."
+)
 _CHECK_INSTANCE = (
     "Nothing was published. Check that adobe_conn_id and marketo_conn_id belong together. If the instance has had no"
     " event yet, name it in the extra munchkin_ids of the journal's connection, with all other instances of the"
@@ -276,8 +284,7 @@ class JournalRun(StreamRun):
             raise MarketoInvalidRequestError(
                 gap,
                 parameter="on_gap",
-                remedy="Use on_gap='fill', which reads what is missing by bulk extract, or 'skip', which continues with"
-                " the oldest event. Nothing is missing if the instance had no activity since then.",
+                remedy=_SKIP if self._request.object_type == USER_AUDITS else _FILL_OR_SKIP,
             )
         place = replace(begun, pages={NEXT: self._journal.address.relative(self._journal.address.oldest())}, last=None)
         now = self._begin_reading(self._journal.address.oldest(), place)

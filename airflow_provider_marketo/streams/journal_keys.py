@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client.dates import compact, parse_date
 from airflow_provider_marketo.client.tabular.keys import SeenKeys
@@ -30,6 +30,10 @@ _SPARED = timedelta(days=1)
 
 class JournalOverlap(Overlap):
     """Keeps two runs of a journal's stream from publishing the same row: like its base, but by arrival, not by date."""
+
+    _without_keys: ClassVar[str] = (
+        "give the stream another name and a start: events that the journal repeats are then published again"
+    )
 
     def _is_recorded_near(self, name: str) -> bool:
         """Return True: the position lists the segments that count, whatever their time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_marketo.client.dates import compact
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStoppedError
@@ -36,6 +36,9 @@ class Overlap:
     :param recorded: ranges that the stream's position says are published, with the URLs of their outputs.
     """
 
+    _without_keys: ClassVar[str] = "run the task once without lookback"
+    """How an author continues if the keys are lost, as the end of a sentence."""
+
     def __init__(self, folder: OutputFolder, table: str, window: Window, recorded: Mapping[str, str]) -> None:
         self._recorded = recorded
         self._folder = folder
@@ -61,7 +64,7 @@ class Overlap:
                 keys.load(io.BytesIO(saved))
         for name, url in self._recorded.items():
             if self._is_recorded_near(name) and not (url == self._folder.url and name in self._known):
-                keys.load(io.BytesIO(_recorded_keys(name, url)))
+                keys.load(io.BytesIO(_recorded_keys(name, url, self._without_keys)))
         return keys
 
     def claim(self) -> None:
@@ -136,7 +139,7 @@ class NoOverlap(Overlap):
         """Do nothing: nothing was claimed."""
 
 
-def _recorded_keys(name: str, url: str) -> bytes:
+def _recorded_keys(name: str, url: str, otherwise: str) -> bytes:
     """
     Return the keys of a range that the stream's position knows.
 
@@ -148,6 +151,6 @@ def _recorded_keys(name: str, url: str) -> bytes:
             f"{url}/{KEYS}/{name} is missing, so rows from {name[:16]} to {name[17:]} might be published twice",
             parameter="output_path",
             remedy="output_path must be reachable by every worker. If the folder was moved or emptied, copy its"
-            " _marketo folder back, or run the task once without lookback.",
+            f" _marketo folder back, or {otherwise}.",
         )
     return saved

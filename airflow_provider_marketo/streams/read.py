@@ -31,7 +31,7 @@ How far a feed may stray from the order of dates.
 Reading stops at a page whose rows are all later than the end by more than this.
 """
 
-_TOO_EMPTY = "Nothing was published. Raise max_empty_pages, or let each run read a shorter span of time."
+_TOO_EMPTY = "This try published nothing. Raise max_empty_pages, or let each run read a shorter span of time."
 MAX_EMPTY_PAGES, LOGGED_EMPTY_PAGES = 1000, 50
 
 
@@ -131,8 +131,7 @@ def call_feed(client: MarketoClient, operation: str, one: Pass, page: str) -> Re
             f"a page of the feed holds something that is not a record ({one.name})",
             operation=operation,
             request_id=reply.request_id,
-            remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support with the"
-            " request id.",
+            remedy="Try again; if it happens again, ask Adobe's support with the request id.",
         )
     return reply
 

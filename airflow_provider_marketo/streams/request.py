@@ -141,7 +141,8 @@ class StreamRequest(ExtractRequest):
             scores = [name for name in self.changed_fields if described[name].get("dataType") == "score"]
             if scores:
                 log.warning(
-                    "Marketo's feed of lead changes has none of scores (%s): read activities of the type Change Score",
+                    "Marketo's feed of lead changes does not list changes of scores (%s): read activities of the type"
+                    " Change Score",
                     scores,
                 )
         plan = ExtractPlan(

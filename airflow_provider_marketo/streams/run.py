@@ -22,7 +22,7 @@ from airflow_provider_marketo.extract.publish import SlicePublisher
 from airflow_provider_marketo.output import layout
 from airflow_provider_marketo.output.foreign import host, mark_of
 from airflow_provider_marketo.output.manifest import Manifest, remember_leftovers
-from airflow_provider_marketo.streams.feeds import SKEW
+from airflow_provider_marketo.streams.feeds import ACTIVITIES, SKEW
 from airflow_provider_marketo.streams.overlap import NoOverlap, Overlap
 from airflow_provider_marketo.streams.position import NoPosition, Position, PositionStore
 from airflow_provider_marketo.streams.read import FeedReader
@@ -42,6 +42,10 @@ log = printable_logger(__name__)
 
 _OPEN = datetime.max.replace(tzinfo=timezone.utc)
 """The end of a range if the author names no end."""
+
+_SKIP = "continue with on_gap='skip', which reads from the oldest record that Marketo has."
+_LOST = f"Marketo cannot give these activities any more, not even in a bulk extract. To do without them, {_SKIP}"
+_COMPARE = f"Compare the table with a full extract of the leads, then {_SKIP}"
 
 RESTORE = (
     "Restore the file. If you cannot, delete it: the run then reads what follows the stream's position. To read the"
@@ -255,8 +259,7 @@ class StreamRun:
             raise MarketoInvalidRequestError(
                 gap,
                 parameter="start",
-                remedy="Compare the table with a full extract of the leads, then continue with on_gap='skip', which"
-                " reads from the oldest record that there is.",
+                remedy=_LOST if self._request.object_type == ACTIVITIES else _COMPARE,
             )
         log.warning("%s. Reading the records that are left, as on_gap='skip' says", gap)
 

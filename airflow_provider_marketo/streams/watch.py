@@ -176,7 +176,8 @@ class JournalHandover(Handover):
         self._backlog = [each for each in new if not each.get(FILLED) or each["date"][:19] >= oldest]
         if len(self._backlog) < len(new):
             log.warning(
-                "Left out %s from before %s: they may be repeated. The watcher remembers only its last %d activities",
+                "Left out %s from before %s, because the watcher may have passed them on before. It remembers only its"
+                " last %d activities",
                 counted(len(new) - len(self._backlog), "activity", "activities"),
                 oldest,
                 REMEMBERED,

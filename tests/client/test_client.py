@@ -262,7 +262,10 @@ def test_a_host_that_cannot_be_reached_is_named_and_the_query_is_not(clock):
 @pytest.mark.parametrize(
     ("error", "remedy"),
     [
-        (NameResolutionError("999-zzz-999.mktorest.com", None, OSError("gone")), "Check the Munchkin ID"),
+        (
+            NameResolutionError("999-zzz-999.mktorest.com", None, OSError("gone")),
+            "Check the connection's host, such as",
+        ),
         (ConnectTimeoutError("slow"), "firewall"),
         (NewConnectionError(None, "refused"), "Check the connection's host"),
     ],

@@ -157,12 +157,23 @@ def test_an_unknown_code_points_at_the_operations_parameters():
     assert "`airflow marketo describe leads.sync`" in str(reply_error("1099"))
 
 
+@pytest.mark.parametrize("code", ["601", "602"])
+def test_a_token_that_the_instance_refuses_is_not_the_fault_of_the_login(code):
+    assert "identity_url" in str(reply_error(code).remedy)
+
+
+def test_the_remedies_speak_of_every_case_of_a_code():
+    assert "not a member of the program" in str(reply_error("1037").remedy)
+    assert "dynamic content" in str(reply_error("704").remedy)
+
+
 @pytest.mark.parametrize(
     ("operation", "describe"),
     [
         ("leads.get_by_filter_type", "leads.describe2"),
         ("companies.get", "companies.describe"),
         ("custom_objects.get", "custom_objects.describe"),
+        ("bulk_import_leads.import", "leads.describe2"),
     ],
 )
 def test_1011_says_which_operation_lists_the_searchable_fields(operation, describe):

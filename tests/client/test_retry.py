@@ -88,7 +88,7 @@ def test_an_upsert_that_may_have_run_waits_until_it_has_ended_and_says_so(caplog
 
 
 def test_the_governor_is_not_asked_again_when_it_has_no_turn_within_a_minute():
-    exchange = Exchange(errors.MarketoThrottledError("this call did not get its turn within 60 seconds"))
+    exchange = Exchange(errors.MarketoThrottledError("this call would wait longer than 60 seconds for its turn"))
     with pytest.raises(errors.MarketoThrottledError):
         send(exchange, "read")
     assert exchange.sent == 1

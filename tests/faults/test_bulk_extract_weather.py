@@ -313,7 +313,7 @@ def test_a_task_that_gets_no_turn_gives_its_worker_away(marketo, tmp_path, conte
     def crowded(self, export_id):
         if refusals:
             refusals.pop()
-            raise errors.MarketoThrottledError("this call did not get its turn within 60 seconds")
+            raise errors.MarketoThrottledError("this call would wait longer than 60 seconds for its turn")
         enqueue(self, export_id)
 
     monkeypatch.setattr(ExportJobs, "enqueue", crowded)
@@ -332,7 +332,7 @@ def test_a_task_that_is_ended_while_it_waits_for_time_to_pass_leaves_no_job_behi
 
     def crowded(self, export_id):
         if instance.statuses().get("Processing"):
-            raise errors.MarketoThrottledError("this call did not get its turn within 60 seconds")
+            raise errors.MarketoThrottledError("this call would wait longer than 60 seconds for its turn")
         enqueue(self, export_id)
 
     def end(trigger):

@@ -45,6 +45,6 @@ def test_names_are_shown(said: str) -> None:
 
 
 def test_a_failure_is_a_sentence_with_the_argument() -> None:
-    said = r"^sql: the query failed \(ValueError: no such column: x\)\. Run the statement"
+    said = r"^sql: the query failed \(ValueError: no such column: x\)\. Try the query"
     with pytest.raises(MarketoDatabaseError, match=said), saying_plainly("the query failed", "sql", {"a": 1}):
         raise ValueError("no such column: x")

@@ -230,6 +230,6 @@ def test_at_the_reserve_extracts_stop_and_other_calls_continue(marketo, desk):
     instance.spend(calls=99)
     reader.refresh()  # the hundredth call
     client = MarketoHook("marketo_default").get_conn()
-    with pytest.raises(MarketoQuotaExhaustedError, match="extracts leave the rest to other users"):
+    with pytest.raises(MarketoQuotaExhaustedError, match="bulk jobs and streams leave the rest to other calls"):
         client.call("bulk_export_leads.create_job", fields=["id"], filter={"staticListId": 1})
     client.call("leads.describe")

@@ -60,7 +60,7 @@ def test_extracts_stop_at_the_reserve_as_the_author_chose(marketo, tmp_path, cho
     if choice == "defer":
         assert caught.value.trigger.moment > datetime.now(caught.value.trigger.moment.tzinfo)
     else:
-        assert "extracts leave the rest to other users" in str(caught.value)
+        assert "bulk jobs and streams leave the rest to other calls" in str(caught.value)
     assert instance.jobs() == []
 
 

@@ -309,7 +309,7 @@ def test_whatever_fails_in_a_folder_is_one_sentence_with_its_parameter(tmp_path,
     kind = "PermissionError" if number == errno.EACCES else "OSError"
     assert str(failed.value).startswith(f"{what} output_path={tmp_path} ({kind}: [Errno {number}]")
     if number in (errno.ENOSPC, errno.EDQUOT):
-        assert str(failed.value).endswith("Make room there: the task's next retry continues with what is published.")
+        assert str(failed.value).endswith("Make room there: then the task's next try can write.")
 
 
 def test_a_folder_that_cannot_be_tidied_up_does_not_fail_what_is_done(tmp_path, monkeypatch, caplog):

@@ -115,6 +115,8 @@ class ExportJobs:
                 **self.path,
             )
         except MarketoFeatureUnavailableError as error:
+            if error.code != codes.FILTER_UNSUPPORTED:
+                raise
             raise _with_way_out(error, self.export, job_filter) from None
         return self._only(reply.records, "create_job")
 

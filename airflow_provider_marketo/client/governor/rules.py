@@ -284,7 +284,7 @@ def _count(state: State, request: CallRequest) -> None:
 def _check_reserve(state: State, request: CallRequest) -> None:
     if request.kind == EXTRACT and state.used is not None and state.used >= (state.extracts_end or 0):
         raise MarketoQuotaExhaustedError(
-            f"{state.used} calls of the day are used, and extracts leave the rest to other users",
+            f"{state.used} calls of the day are used, and bulk jobs and streams leave the rest to other calls",
             operation=request.operation,
             until=datetime.fromtimestamp(state.day_ends, timezone.utc) + RESET_MARGIN,
             remedy="Wait for the reset at midnight US Central time, or lower the connection's reserve.",

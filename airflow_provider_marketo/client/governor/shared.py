@@ -87,7 +87,7 @@ class SharedGovernor:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
                 raise MarketoThrottledError(
-                    f"this call did not get its turn within {LONGEST_WAIT:.0f} seconds; it may get one in"
+                    f"this call would wait longer than {LONGEST_WAIT:.0f} seconds for its turn; it may get one in"
                     f" {wait:.0f} seconds",
                     operation=operation,
                     remedy="Make the task deferrable, or run fewer tasks at once.",

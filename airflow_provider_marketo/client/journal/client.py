@@ -16,7 +16,7 @@ from airflow_provider_marketo.client.clock import Clock, SystemClock
 from airflow_provider_marketo.client.journal.address import links_of
 from airflow_provider_marketo.client.journal.token import SharedToken, TokenStore
 from airflow_provider_marketo.client.retry import send_with_retries
-from airflow_provider_marketo.client.transport import Bearer, Transport, read_token
+from airflow_provider_marketo.client.transport import NOT_IDENTITY, Bearer, Transport, read_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +33,7 @@ PAUSE = 10.0
 LONGEST_PAUSE = 60.0
 
 _TIMEOUT = 60.0
+_CHECK_CREDENTIAL = "Check the connection's login and password: Developer Console > project > OAuth Server-to-Server."
 _FORBIDDEN_STEP = (
     "Add the I/O Management API to the same project of Adobe's Developer Console, which is the step that is easily"
     " missed; then check that ims_org is the organization of the journal and that scopes has adobeio_api."
@@ -82,8 +83,16 @@ class _Transport(Transport):
         with self._send(TOKEN, request, self._read_timeout or _TIMEOUT) as (response, _):
             if response.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED):
                 raise _refused_by_ims(response)
+            if response.status_code in NOT_IDENTITY:
+                raise errors.MarketoInvalidRequestError(
+                    "IMS does not answer at this address",
+                    parameter="ims_url",
+                    operation=TOKEN,
+                    code=codes.http(response.status_code),
+                    remedy="Check the connection's ims_url, and whether a proxy or a firewall answers.",
+                )
             answer.raise_for_status(TOKEN, response)
-            return read_token(TOKEN, response)
+            return read_token(TOKEN, response, service="IMS", address="ims_url", remedy=_CHECK_CREDENTIAL)
 
 
 class JournalClient:
@@ -282,6 +291,6 @@ def _refused_by_ims(response: requests.Response) -> errors.MarketoError:
     what = f" ({reason})" if isinstance(reason, str) and reason.isidentifier() else ""
     return errors.MarketoAuthError(
         f"IMS refuses this client id and secret{what}",
-        remedy="Check the connection's login and password: Developer Console > project > OAuth Server-to-Server.",
+        remedy=_CHECK_CREDENTIAL,
         **facts,
     )

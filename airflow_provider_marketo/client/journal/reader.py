@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.endpoint import is_munchkin_id
-from airflow_provider_marketo.client.errors import MarketoDataError, MarketoJournalExpiredError
+from airflow_provider_marketo.client.errors import ASK_ADOBE, MarketoDataError, MarketoJournalExpiredError
 from airflow_provider_marketo.client.journal.events import Event, unwrap
 
 if TYPE_CHECKING:
@@ -121,14 +121,14 @@ class JournalReader:
             raise MarketoDataError(
                 "the journal sent events without a link to the next page, and without positions to continue from",
                 operation="journal.read",
-                remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support.",
+                remedy=ASK_ADOBE,
             )
         following = self.client.address.relative(link)
         if following in self._read:
             raise MarketoDataError(
-                "the journal links back to a page that this task has read, so reading would never end",
+                "the journal links back to a page that was read before, so reading would never end",
                 operation="journal.read",
-                remedy="Nothing was published. Run the task again; if it happens again, ask Adobe's support.",
+                remedy=ASK_ADOBE,
             )
         return following
 

@@ -119,8 +119,7 @@ class Misfits:
         if self._stop:
             raise MarketoDataError(
                 f"{counted(count, 'value')} of {column} {'is' if count == 1 else 'are'} not {what}, in {self.where}",
-                remedy="The file was not published. Use on_type_error='null' or 'string', or correct the values in"
-                " Marketo.",
+                remedy="The file was not published. Use on_type_error='null' or 'string'.",
             )
 
 

@@ -145,7 +145,9 @@ def test_extracts_end_where_the_reserve_begins_and_all_calls_count(governor, sto
     call(governor)
     extract = SharedGovernor(store, TOGETHER, clock=clock)
     extract.release(extract.acquire(EXTRACTING), None)
-    with pytest.raises(MarketoQuotaExhaustedError, match="100 calls of the day are used, and extracts leave the rest"):
+    with pytest.raises(
+        MarketoQuotaExhaustedError, match="100 calls of the day are used, and bulk jobs and streams leave the rest"
+    ):
         extract.acquire(EXTRACTING)
     call(governor)
 

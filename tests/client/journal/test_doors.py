@@ -9,7 +9,12 @@ import pytest
 import requests
 from requests_mock import ANY
 
-from airflow_provider_marketo.client.errors import MarketoConnectionError, MarketoTransientError
+from airflow_provider_marketo.client.errors import (
+    MarketoConnectionError,
+    MarketoError,
+    MarketoInvalidRequestError,
+    MarketoTransientError,
+)
 from airflow_provider_marketo.client.journal.address import ADOBE_IMS, JournalAddress
 from airflow_provider_marketo.client.journal.client import JournalClient
 from airflow_provider_marketo.client.secret import Secret
@@ -73,6 +78,23 @@ def test_no_redirect_is_followed(requests_mock, place):
     with pytest.raises(MarketoConnectionError, match="host redirects instead of answering"):
         client().page(JOURNAL)
     assert not elsewhere.called
+
+
+@pytest.mark.parametrize("status", [403, 404, 407])
+def test_an_address_that_is_not_that_of_ims_is_named(requests_mock, status):
+    requests_mock.post(TOKEN, status_code=status)
+    with pytest.raises(MarketoInvalidRequestError, match=r"^ims\.token: IMS does not answer.*ims_url"):
+        client().page(JOURNAL)
+
+
+@pytest.mark.parametrize("body", [{}, {"error": "server_error"}])
+def test_an_answer_of_ims_without_a_token_is_not_called_marketos(requests_mock, body):
+    requests_mock.post(TOKEN, json=body)
+    with pytest.raises(MarketoError, match="IMS gave n") as caught:
+        client().page(JOURNAL)
+    assert "Marketo's" not in str(caught.value)
+    assert "identity_url" not in str(caught.value)
+    assert "LaunchPoint" not in str(caught.value)
 
 
 def test_a_page_that_unpacks_to_more_than_a_reply_may_have_is_an_error(requests_mock):
