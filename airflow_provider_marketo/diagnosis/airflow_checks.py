@@ -143,7 +143,7 @@ def _tasks_outside(setup: Setup, settings: ConnectionSettings, exists: bool) -> 
         pool = settings.pool if exists else "of the connection"
         yield warning(
             settings.conn_id,
-            f"{listed(outside, 'task')} not in the pool {pool}: nothing limits how many run at once",
+            f"{listed(outside, 'task')} not in the pool {pool}, which does not limit how many of them run at once",
             f"Give each task pool={settings.pool!r}, or switch [marketo] enforce_pool on." if exists else _SETUP,
         )
     else:

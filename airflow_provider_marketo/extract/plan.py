@@ -206,7 +206,7 @@ def _plan_activities(request: ExtractRequest, client: MarketoClient) -> ExtractP
     export = request.export
     known = (*export.fields, *export.fields_on_request)
     wanted = tuple(request.fields or export.fields) if request.fields != ALL_FIELDS else known
-    require_known("fields", wanted, {name: name for name in known})
+    require_known("fields", wanted, {name: name for name in known}, remedy=f"Use {', '.join(known)}.")
     fields = _with_key(wanted, (*export.key, *export.cut_by.values()))
     names_matter = request.activity_types or request.attributes == "typed" or "activity_type" in request.partition_by
     kinds: dict[int, ActivityType] = {}
@@ -232,7 +232,7 @@ def _plan_fields(request: ExtractRequest, client: MarketoClient) -> ExtractPlan:
         wanted = tuple(name for name in items if name not in computed)
     else:
         wanted = tuple(dict.fromkeys(request.fields or ()))
-        require_known("fields", wanted, labels)
+        require_known("fields", wanted, labels, remedy=_OF_CUSTOM_OBJECTS if request.custom_object else _OF_LEADS)
     batched = export.batched
     added = (batched.column,) if batched and batched.name in request.filters else ()
     key = tuple(name for name in export.key if name in added or not batched or name != batched.column)
@@ -266,7 +266,11 @@ def _with_key(fields: Sequence[str], key: Sequence[str]) -> tuple[str, ...]:
     return (*(name for name in key if name not in fields), *fields)
 
 
-def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str]) -> None:
+_OF_LEADS = "Use REST API names, as in Admin > Field Management > Export Field Names."
+_OF_CUSTOM_OBJECTS = "Use API names of the type's fields, as in Admin > Marketo Custom Objects."
+
+
+def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str], *, remedy: str = _OF_LEADS) -> None:
     """Refuse names that the instance does not have, and say which ones were probably meant."""
     unknown = [name for name in names if name not in labels]
     if not unknown:
@@ -275,7 +279,7 @@ def require_known(parameter: str, names: Sequence[str], labels: Mapping[str, str
     raise MarketoInvalidRequestError(
         f"the instance has no field {', '.join(with_nearest(name, spellings) for name in unknown)}",
         parameter=parameter,
-        remedy="Use REST API names, as in Admin > Field Management > Export Field Names.",
+        remedy=remedy,
     )
 
 

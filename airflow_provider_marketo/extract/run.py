@@ -315,7 +315,7 @@ class ExtractRun:
             self._recreate_job(
                 name,
                 MarketoExportFailedError(
-                    f"the export of {name} was cancelled {MAX_RECREATIONS + 1} times",
+                    f"the export of {name} was cancelled or has expired {MAX_RECREATIONS + 1} times",
                     operation=self._jobs.export.operation("get_job_status"),
                     remedy="Find out who cancels export jobs of this API user, then run the task again.",
                 ),

@@ -80,8 +80,8 @@ def _slots(settings: ConnectionSettings, task: RunningTask | None, parallel: int
         return min(parallel or task.pool_slots, settings.max_parallel)
     if runtime().is_first_notice(task):
         log.info(
-            "This task is in the pool %s and makes one Marketo call at a time, but nothing limits how many such tasks "
-            "run at once. Give it pool=%r, the pool of the connection %s.",
+            "This task makes one Marketo call at a time. It is in the pool %s, which does not limit how many tasks "
+            "call Marketo at once. Give it pool=%r, the pool of the connection %s.",
             task.pool,
             settings.pool,
             settings.conn_id,

@@ -115,6 +115,13 @@ def test_a_subscription_that_has_got_the_filter_is_noticed_within_a_month(market
     assert sim.calls("enqueue_job") == 1
 
 
+def test_a_mode_that_the_subscription_lacks_is_named_with_those_that_it_has(marketo, tmp_path):
+    sim = marketo(updated_at_filter=False)
+    with pytest.raises(AirflowFailException, match=r"Use mode='auto', 'change_feed' or 'snapshot'") as caught:
+        extract(tmp_path, sim, mode="updated_at")
+    assert "date_field" not in str(caught.value)
+
+
 def test_a_subscription_that_has_lost_the_filter_is_asked_again(marketo, tmp_path, variables):
     sim = marketo(updated_at_filter=False)
     is_known(variables, sim, updated_at_exports=True)

@@ -172,6 +172,15 @@ def test_a_forgotten_position_fails_or_is_skipped_as_the_author_says(journal, ca
     assert stream.run("next")["rows"] == 1
 
 
+def test_nothing_fills_a_gap_of_user_audits(journal):
+    stream = journal()
+    arguments = {"operator": MarketoUserAuditsOperator, "stream": "audits"}
+    stream.clock.advance(9 * 86_400)
+    with pytest.raises(Exception, match=r"keeps events for 7 days.*on_gap='skip'") as caught:
+        stream.run("late", start=START, **arguments)
+    assert "'fill'" not in str(caught.value)
+
+
 @pytest.mark.parametrize("silently", [False, True])
 def test_a_quiet_week_is_not_a_gap_for_a_stream_that_has_run_since(journal, silently):
     """The position is after the last event, which is forgotten. An older journal then says that nothing is new."""

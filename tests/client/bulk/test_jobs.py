@@ -121,6 +121,15 @@ def test_a_job_that_the_list_does_not_show_is_asked_for_and_may_be_unknown(jobs,
     assert {each: job.status for each, job in found.items()} == {"job-1": FAILED}
 
 
+def test_a_feature_that_is_off_is_not_called_a_filter(client, requests_mock):
+    requests_mock.post(
+        f"{HOST}/bulk/v1/customobjects/car_c/export/create.json", **failure("1026", "Custom objects are not enabled")
+    )
+    with pytest.raises(errors.MarketoFeatureUnavailableError, match="does not have this feature") as caught:
+        ExportJobs(client, export_object("custom_objects"), "car_c").create(["marketoGUID"], {"staticListId": 1})
+    assert "filter" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "job_filter", "parameter", "way_out"),
     [
