@@ -44,7 +44,7 @@ _OPEN = datetime.max.replace(tzinfo=timezone.utc)
 """The end of a range if the author names no end."""
 
 _SKIP = "continue with on_gap='skip', which reads from the oldest record that Marketo has."
-_LOST = f"Marketo cannot give these activities any more, not even in a bulk extract. To do without them, {_SKIP}"
+_EXTRACT = f"Export the activities of this span that Marketo still has with MarketoBulkExtractOperator, then {_SKIP}"
 _COMPARE = f"Compare the table with a full extract of the leads, then {_SKIP}"
 
 RESTORE = (
@@ -253,13 +253,17 @@ class StreamRun:
         return now - (self._request.feed.kept or min(kept(kind.name) for kind in plan.activity_types.values()))
 
     def _tell_gap(self, start: datetime, oldest: datetime, now: datetime) -> None:
-        what = self._request.object_type.replace("_", " ")
-        gap = f"Marketo keeps these {what} for {(now - oldest).days} days; {iso(start)} to {iso(oldest)} is gone"
+        what, days = self._request.object_type.replace("_", " "), (now - oldest).days
+        differs = self._request.object_type == ACTIVITIES  # the type that is kept for the shortest time decides
+        gap = f"Marketo keeps these {what} for {days} days; {iso(start)} to {iso(oldest)} is gone"
+        if differs:
+            lost = f"those from {iso(start)} to {iso(oldest)} may be gone"
+            gap = f"Marketo keeps these {what} for at least {days} days; {lost}"
         if self._on_gap != "skip":
             raise MarketoInvalidRequestError(
                 gap,
                 parameter="start",
-                remedy=_LOST if self._request.object_type == ACTIVITIES else _COMPARE,
+                remedy=_EXTRACT if differs else _COMPARE,
             )
         log.warning("%s. Reading the records that are left, as on_gap='skip' says", gap)
 

@@ -228,7 +228,7 @@ def test_a_gap_of_the_whole_run_publishes_nothing_and_the_next_run_goes_on(strea
 
 def test_how_long_activities_are_kept_depends_on_their_type(stream):
     followed = stream(now=START + timedelta(days=100))
-    with pytest.raises(AirflowFailException, match=r"Marketo keeps these .* for 90 days"):
+    with pytest.raises(AirflowFailException, match=r"Marketo keeps these .* for at least 90 days"):
         followed.run(activity_types=["Visit Webpage"], **JSONL)
     assert followed.run("another", activity_types=["Fill Out Form"], **JSONL)["rows"]
 
