@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ENVIRONMENT = "AIRFLOW_CONN_"
+MALFORMED = "Its URI, its JSON or its extra is malformed: enter it again."
+"""The remedy for a connection that exists and cannot be read."""
 
 
 @contextmanager
@@ -43,7 +45,7 @@ def finding(conn_id: str, *, parameter: str | None = None, conn_type: str = "...
         failure = MarketoInvalidRequestError(
             f"Airflow cannot read the connection {conn_id}",
             parameter=parameter,
-            remedy=unreadable(conn_id) or "Its URI, its JSON or its extra is malformed: enter it again.",
+            remedy=unreadable(conn_id) or MALFORMED,
         )
     raise failure from None
 

@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from airflow_provider_marketo.airflow_compat import Connection, create_session, use_metadata_database
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
-from airflow_provider_marketo.hooks.finding import ENVIRONMENT, unreadable
+from airflow_provider_marketo.hooks.finding import ENVIRONMENT, MALFORMED, unreadable
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ def find_connection(conn_id: str) -> Any:
         return Connection.get_connection_from_secrets(conn_id)
     except ValueError:  # its text may hold a part of the secret
         raise MarketoInvalidRequestError(
-            f"Airflow cannot read the connection {conn_id}", parameter="--conn-id", remedy=unreadable(conn_id)
+            f"Airflow cannot read the connection {conn_id}",
+            parameter="--conn-id",
+            remedy=unreadable(conn_id) or MALFORMED,
         ) from None
     except AirflowNotFoundException:
         raise MarketoInvalidRequestError(

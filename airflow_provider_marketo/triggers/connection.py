@@ -8,7 +8,7 @@ from airflow.providers.common.compat.sdk import AirflowNotFoundException
 from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoError
-from airflow_provider_marketo.hooks.finding import unreadable
+from airflow_provider_marketo.hooks.finding import MALFORMED, unreadable
 from airflow_provider_marketo.hooks.settings import ConnectionSettings
 from airflow_provider_marketo.triggers.poller import run_in_thread
 
@@ -52,12 +52,17 @@ async def _connection(marketo_conn_id: str) -> Connection:
     # `airflow dags test` runs a trigger without an asynchronous way to the metadata database (Airflow 3.3).
     try:
         return await run_in_thread(lambda: BaseHook.get_connection(marketo_conn_id))
-    except (AirflowNotFoundException, ValueError):  # its text may hold a part of the secret
+    except AirflowNotFoundException:
         raise MarketoError(
             f"the triggerer finds no connection {marketo_conn_id}",
             remedy=unreadable(marketo_conn_id)
             or "Define it where the triggerer also looks: in Admin > Connections, in the secrets backend, or in the"
             " environment of the triggerer.",
+        ) from None
+    except ValueError:  # its text may hold a part of the secret
+        raise MarketoError(
+            f"the triggerer cannot read the connection {marketo_conn_id}",
+            remedy=unreadable(marketo_conn_id) or MALFORMED,
         ) from None
 
 

@@ -256,6 +256,15 @@ def test_a_missing_redis_connection_is_named():
     assert caught.value.parameter == "redis_conn_id"
 
 
+def test_a_secrets_backend_that_fails_does_not_make_a_redis_connection_missing(monkeypatch):
+    def broken(_):
+        raise RuntimeError("the backend does not answer")
+
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_connection", broken)
+    with pytest.raises(MarketoInvalidRequestError, match=r"cannot read the connection in redis_conn_id.*backend"):
+        governor_of(settings(redis_conn_id="the_redis"))
+
+
 def test_calls_continue_with_a_warning_when_redis_does_not_answer(monkeypatch, run_as, caplog):
     monkeypatch.setenv("AIRFLOW_CONN_THE_REDIS", "redis://127.0.0.1:1")
     run_as(IN_THE_POOL)

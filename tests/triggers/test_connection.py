@@ -48,3 +48,13 @@ def test_a_connection_that_only_the_synchronous_look_up_finds_is_read_off_the_ev
 def test_a_missing_connection_is_said_with_the_place_where_it_is_missing():
     with pytest.raises(MarketoError, match=r"the triggerer finds no connection nothing\. Define it where the trigger"):
         asyncio.run(settings_of("nothing"))
+
+
+def test_a_connection_that_cannot_be_read_is_not_called_missing(monkeypatch):
+    def malformed(_):
+        raise ValueError("not a URI, with a part of the secret")
+
+    monkeypatch.setattr("airflow.sdk.BaseHook.get_connection", malformed)
+    with pytest.raises(MarketoError, match=r"cannot read the connection malformed\. .*enter it again") as caught:
+        asyncio.run(settings_of("malformed"))
+    assert "secret" not in str(caught.value)
