@@ -368,7 +368,7 @@ def as_id(parameter: str, value: Any) -> int:
             parameter=_name(parameter),
             remedy="Give a list such as [1001, 1002]."
             if isinstance(value, str) and "," in value
-            else "Give the whole number that Marketo shows in the record's address, such as 1001.",
+            else "Give a whole number, such as 1001. Marketo shows the ids of assets and people in their addresses.",
         )
     return number
 

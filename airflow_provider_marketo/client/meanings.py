@@ -101,10 +101,16 @@ MEANINGS: Mapping[str, Meaning] = {
     codes.LOCK_TIMEOUT: _UNCERTAIN,
     codes.WRONG_TYPE: _wrong("Write the value in the field's type; describe shows the types."),
     codes.PARAMETER_MISSING: _wrong("Give the parameter that the message names."),
-    codes.INVALID_DATA: _wrong("Correct the value that the message names."),
+    codes.INVALID_DATA: _wrong(
+        "Correct the value that the message names. If a query finds too many records, narrow its filter or use a bulk"
+        " export."
+    ),
     codes.LEAD_NOT_FOUND: _not_found("Check the lead's id: the lead may have been deleted, or merged into another."),
     codes.LEAD_EXISTS: _wrong("Use action='createOrUpdate', or leave the lead out."),
-    codes.UNKNOWN_FIELD: _wrong("Compare the field names with the REST API names in Field Management."),
+    codes.UNKNOWN_FIELD: _wrong(
+        "Compare the field names with the REST API names that describe lists; those of leads are also in Field"
+        " Management."
+    ),
     codes.SEVERAL_LEADS_MATCH: _wrong("Merge the duplicates in Marketo, or use lookupField='id'."),
     codes.PARTITION_DENIED: Meaning(MarketoPermissionError, "Give the API user's role access to the lead partition."),
     codes.PARTITION_REQUIRED: _wrong("Give the name of the lead partition, partitionName."),

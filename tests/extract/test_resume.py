@@ -227,7 +227,7 @@ def test_a_job_that_was_cancelled_is_made_again(marketo, tmp_path, tries):
 def test_a_job_that_is_cancelled_over_and_over_is_an_error(marketo, tmp_path, tries, deferrable):
     instance = marketo()
     instance.fail("bulk_export_activities.enqueue_job", job="cancelled", times=None)
-    with pytest.raises(errors.MarketoExportFailedError, match=r"cancelled 3 times.*Find out who"):
+    with pytest.raises(errors.MarketoExportFailedError, match=r"cancelled or has expired 3 times.*Find out who"):
         run_task(extract(tmp_path, deferrable=deferrable, end="2026-01-15"), tries())
     assert instance.calls("create_job") == 3
 
