@@ -90,7 +90,7 @@ class SharedGovernor:
                     f"this call would wait longer than {LONGEST_WAIT:.0f} seconds for its turn; it may get one in"
                     f" {wait:.0f} seconds",
                     operation=operation,
-                    remedy="Make the task deferrable, or run fewer tasks at once.",
+                    remedy="Run fewer tasks at once, or set deferrable=True if the operator has this argument.",
                 )
             self._clock.sleep(min(wait, _LONGEST_NAP))
 
