@@ -43,7 +43,7 @@ log = printable_logger(__name__)
 _OPEN = datetime.max.replace(tzinfo=timezone.utc)
 """The end of a range if the author names no end."""
 
-_SKIP = "continue with on_gap='skip', which reads from the oldest record that Marketo has."
+_SKIP = "continue with on_gap='skip', which reads from the end of this span on."
 _EXTRACT = f"Export the activities of this span that Marketo still has with MarketoBulkExtractOperator, then {_SKIP}"
 _COMPARE = f"Compare the table with a full extract of the leads, then {_SKIP}"
 
