@@ -170,7 +170,10 @@ class RawInstance:
 
     def _send(self, request: requests.Request, token: Secret | None) -> RawReply:
         if self.calls >= MOST_CALLS:
-            raise MarketoBudgetError(f"verify makes at most {MOST_CALLS} calls")
+            raise MarketoBudgetError(
+                f"verify makes at most {MOST_CALLS} calls",
+                remedy="Run the command again when other integrations make fewer calls.",
+            )
         self.calls += 1
         time.sleep(max(0.0, self._sent_at + _PAUSE - time.monotonic()))
         request.auth = _LowerCaseBearer(token)
