@@ -210,7 +210,9 @@ class AudienceWork(ImportWork):
             raise MarketoInvalidRequestError(
                 f"the audience has {counted(people, 'lead')}, and max_audience is {most}",
                 parameter="max_audience",
-                remedy="Nothing was sent. Raise max_audience if the audience is right.",
+                remedy="This try sent nothing. If the audience is right, raise max_audience and clear the task. If the"
+                " input is wrong, correct it and start a new DAG run: a cleared task keeps the rows that it has"
+                " staged.",
             )
 
     def _calls(self, once: OnceTask, records: Sequence[Record]) -> list[OnceCall]:
@@ -218,7 +220,8 @@ class AudienceWork(ImportWork):
         people = sum(len(leads) for leads, _ in groups)
         if len(groups) > 1 and people < PEOPLE_PER_GROUP * len(groups):
             log.warning(
-                "%s for %s: their tokens differ. Tokens with the same value for many people cost fewer calls",
+                "%s for %s: a call takes only rows with equal tokens, and each lead once. Tokens with the same value"
+                " for many people cost fewer calls",
                 counted(len(groups), "call"),
                 counted(people, "person", "people"),
             )

@@ -141,7 +141,7 @@ def _audience(arguments: Mapping[str, Any]) -> list[int]:
         raise MarketoInvalidRequestError(
             f"the audience has {counted(len(leads), 'lead')}, and max_audience is {most}",
             parameter="max_audience",
-            remedy="Nothing was sent. Raise max_audience if the audience is right.",
+            remedy="This try sent nothing. Raise max_audience if the audience is right.",
         )
     if not leads:
         log.info("lead_ids is empty: no lead is sent through the campaign")

@@ -38,7 +38,10 @@ def decide(
     """
     text = store.read(key)
     if text is None:
-        raise _refused(f"there is no entry {key}", "See airflow marketo ledger list.")
+        raise _refused(
+            f"there is no entry {key}",
+            "List the entries: airflow marketo ledger list, with --ledger for those of a folder.",
+        )
     entry = Entry.from_json(text) or DAMAGED
     if entry.state == SETTLED:
         raise _refused(f"{entry.what} is already settled ({entry.settled_by})", "")

@@ -77,7 +77,9 @@ class NamedFiles:
         try:
             path = ObjectStoragePath(str(named))
             is_fixed = parameter.name in self._fixed
-            is_allowed = is_fixed or (_is_in_roots(path) and not _is_special(path))
+            is_inside = is_fixed or _is_in_roots(path)
+            is_special = is_inside and not is_fixed and _is_special(path)
+            is_allowed = is_inside and not is_special
             if is_allowed:
                 with path.open("rb") as file:  # type: ignore[no-untyped-call]
                     is_allowed = is_fixed or _is_in_roots(_opened(path, file))
@@ -87,11 +89,18 @@ class NamedFiles:
             if is_final(error):
                 raise MarketoInvalidRequestError(text, **facts) from error
             raise MarketoStorageError(f"{parameter.name}: {text}", operation=operation) from error
+        if is_special:
+            raise MarketoInvalidRequestError(
+                f"{_text_of(named)} is not a file",
+                remedy="Name a file: Marketo takes no folder, and the task opens no pipe or device.",
+                **facts,
+            )
         if not is_allowed:
             raise MarketoInvalidRequestError(
                 f"{_text_of(named)} comes from a template, an XCom or a mapping, and lies outside [marketo]"
                 " upload_roots",
-                remedy="Write the path into the DAG file, or add its folder to upload_roots in the configuration.",
+                remedy="Write the path into the DAG file, in a task that is not mapped, or add its folder to"
+                " upload_roots in the configuration.",
                 **facts,
             )
         if len(content) > most:

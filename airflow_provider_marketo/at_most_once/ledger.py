@@ -34,11 +34,12 @@ _LARGEST_RESULT = 16_384
 
 
 class MarketoLedgerError(MarketoError):
-    """The ledger cannot be read or written, or another process writes the same entry: nothing was sent."""
+    """The ledger cannot be read or written, or another process writes the same entry: this try does not send."""
 
     default_remedy = (
-        "Nothing was sent. Try again when Airflow's API server answers, or set ledger= to a folder that every "
-        "worker reaches."
+        "This try did not send the request, and the next try checks before it sends. If it fails again, check Airflow's"
+        " API server, or the folder of ledger=. Change ledger= only if the run has sent nothing: another ledger does"
+        " not know what a run has sent."
     )
 
 
@@ -188,7 +189,7 @@ class Ledger:
             raise MarketoLedgerError(
                 f"another process is about to send {sending.what}",
                 operation=sending.operation,
-                remedy="This try sent nothing. The next try checks what the other process did.",
+                remedy="This try did not send it. The next try checks what the other process did.",
             )
         written = self._read(sending.key)
         if written != entry.to_json():
@@ -204,9 +205,11 @@ class Ledger:
             self._store.write(sending.key, settled.to_json())
         except Exception as error:  # noqa: BLE001 - the request ran: a later try must not send it
             log.warning(
-                "%s was sent, but the ledger could not record this (%s). Before you clear the task, run `%s --sent`",
+                "%s %s, but the ledger could not record this (%s). Before you %s, run `%s --sent`",
                 sending.what,
+                "was sent" if by == "reply" else "counts as sent (on_ambiguous=assume_sent)",
                 type(error).__name__,
+                "clear the task" if by == "reply" else "change on_ambiguous",
                 self._settle_command(sending),
             )
             return
@@ -229,10 +232,11 @@ class Ledger:
                 self._store.write(sending.key, before)
         except Exception as error:  # noqa: BLE001 - the error of Marketo matters more
             log.warning(
-                "%s did not run, but the ledger's entry %s could not be restored (%s)",
+                "%s did not run, but the ledger's entry could not be restored (%s). If the next try does not know"
+                " whether it ran, run `%s --not-sent`",
                 sending.what,
-                sending.key,
                 type(error).__name__,
+                self._settle_command(sending),
             )
         self._forget(sending.key + CLAIM)
 

@@ -94,8 +94,9 @@ class FolderStore:
         if known and not marked:
             raise MarketoLedgerError(
                 f"the ledger's folder {self._folder.url} is not the one that earlier tasks used",
-                remedy="Nothing was sent. Every worker must reach the same folder: it cannot be on one host's disk, "
-                f"and it must be mounted. If you emptied it on purpose, delete the Variable {self._variable}.",
+                remedy="This try sent nothing. Every worker must reach the same folder: it cannot be on one host's"
+                " disk, and it must be mounted."
+                f" If you emptied it on purpose, delete the Variable {self._variable}.",
             )
         if leave_mark and not marked:
             self._folder.write_json(_MARK, {"host": socket.gethostname()})

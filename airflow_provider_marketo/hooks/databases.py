@@ -24,7 +24,11 @@ _OTHER_VALUES = re.compile(r"""(?<==\().*?(?=\)(?:\s|$))|[^\s'"(=]+@[^\s'")]+"""
 _SHORTEST = 3
 
 
-CHECK_CONNECTION = "Check the connection's host, port and login, and whether the database runs."
+UNREACHABLE = (
+    "Check the connection's address and credentials, and whether this worker reaches the database. The next try"
+    " connects again."
+)
+"""Remedy if a database cannot be reached."""
 
 
 class MarketoDatabaseError(MarketoError):

@@ -112,10 +112,9 @@ class Beginning:
             if not progress.sent:
                 return None
             raise MarketoDataError(
-                f"an earlier try has sent some of its rows, and what it staged under {self._folder.url} is gone",
-                remedy="To start over with what the source holds now, check in Marketo what was sent, delete the task's"
-                " state (progress.json in that folder, or the value in the task instance's tab Task State Store) and"
-                " clear the task.",
+                f"an earlier try has sent rows, and what it staged under {self._folder.url} is"
+                f" {'gone' if data is None else 'damaged'}",
+                remedy=plans.START_OVER,
             )
         plan = ImportPlan.from_bytes(data)
         if not resumed and not progress.sent and request.differs(plan.request):

@@ -96,8 +96,8 @@ class BulkImport:
         return MarketoDeadlineError(
             f"{late} did not finish within timeout{': ' if batches else ''}{', '.join(batches)}",
             operation=self._jobs.kind.operation("get_status"),
-            remedy="Marketo cannot cancel imports. Clear the task to keep waiting, or raise timeout;"
-            " nothing is sent twice.",
+            remedy="Marketo cannot cancel imports. Clear the task to keep waiting, with a longer timeout if they need"
+            " it: the task does not send again what Marketo has taken.",
         )
 
     def _in(self, wanted: str) -> list[Chunk]:

@@ -65,7 +65,7 @@ def program_statuses(client: MarketoClient, program_id: int) -> tuple[str, ...] 
             raise MarketoInvalidRequestError(
                 f"there is no program {program_id}, or this API user cannot see it",
                 parameter="program_id",
-                remedy="The id is the number after PG, ME or NP in the program's address.",
+                remedy="The id is the number after PG, ME, NP or EBP in the program's address.",
             )
         channels = _found(client, "channels.get_by_name", name=found[0].get("channel"))
     except MarketoPermissionError as error:

@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import did_you_mean, nearest
-from airflow_provider_marketo.hooks.databases import CHECK_CONNECTION, saying_plainly
+from airflow_provider_marketo.hooks.databases import UNREACHABLE, saying_plainly
 from airflow_provider_marketo.hooks.finding import finding
 from airflow_provider_marketo.imports.rows import BATCH_ROWS, Batch, Rows
 from airflow_provider_marketo.imports.source import refuse_repeated
@@ -100,7 +100,7 @@ def from_query(hook: Any, sql: str, parameters: Any = None, *, wanted: Set[str] 
     :raises MarketoInvalidRequestError: the statement is not a query.
     :raises MarketoDatabaseError: the database failed. The error shows no values of parameters or rows.
     """
-    with saying_plainly("the database cannot be reached", "sql_conn_id", remedy=CHECK_CONNECTION):
+    with saying_plainly("the database cannot be reached", "sql_conn_id", remedy=UNREACHABLE):
         connection = hook.get_conn()
         cursor = _server_side(connection)
     cursor.arraysize = BATCH_ROWS

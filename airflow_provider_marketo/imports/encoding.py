@@ -210,7 +210,7 @@ def _number(value: Any) -> Any:
         value = Decimal(written)
     number = value if isinstance(value, int) else _finite(value)
     if abs(number) > sys.float_info.max:
-        raise ValueFaultError("is larger than any number that Marketo stores")
+        raise ValueFaultError("is outside the range of numbers that Marketo stores")
     return int(number) if number == int(number) else float(number)
 
 
@@ -219,7 +219,7 @@ def _integer(value: Any) -> int:
     if not isinstance(number, int):
         raise ValueFaultError("is not a whole number")
     if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
-        raise ValueFaultError("is larger than any whole number that Marketo stores")
+        raise ValueFaultError("is outside the range of whole numbers that Marketo stores")
     return number
 
 

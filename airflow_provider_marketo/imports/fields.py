@@ -180,14 +180,17 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
         raise _refused(
             f"Marketo has no field {', '.join(hints)}",
             "columns",
-            "Name columns by the REST API names of Field Management, or map them with columns=.",
+            "Name columns by Marketo's API names, or map them with columns=. For leads, Admin > Field Management has"
+            " the REST API names.",
         )
     fixed = [
         name for name in targets if name in described.fields and not described.fields[name].writable and name not in key
     ]
     if fixed:
         raise _refused(
-            f"{', '.join(fixed)} cannot be written: only Marketo changes such fields", "columns", "Leave them out."
+            f"{', '.join(fixed)} cannot be written: Marketo does not let the API change such fields",
+            "columns",
+            "Leave them out.",
         )
     lacking = [name for name in key if name not in targets]
     if lacking:

@@ -37,6 +37,7 @@ class ListMirror:
         self._list_id = list_id
         pages = client.paginate("static_list_membership.get_leads_by_list_id", listId=list_id, fields=["id"])
         self.members = set(map(lead_id_of, pages))
+        self._place = staged.place
         at = staged.plan.header.index(LEAD_ID) if staged.plan.header else 0
         wanted = {int(row[at]) for chunk in staged.chunks for row in staged.rows(chunk)}
         self.additions = len(wanted - self.members)
@@ -55,7 +56,9 @@ class ListMirror:
                 f"{len(self.removals)} of the {counted(len(self.members), 'member')} of list {self._list_id} would be"
                 f" removed, and max_removals={max_removals:g} allows {int(allowed)}",
                 parameter="max_removals",
-                remedy="Nothing was changed. Check that the input is complete, or raise max_removals.",
+                remedy="This try changed nothing. If the removals are right, raise max_removals and clear the task. If"
+                " the input was not complete, start a new DAG run with the whole input: a cleared task keeps the rows"
+                f" that it has staged in {self._place}.",
             )
 
     def has(self, record: Record) -> bool:

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 CSV, JSONL = "csv", "jsonl"
 
+START_OVER = (
+    "Restore the staging folder, and keep it until the task has succeeded. To start over with what the source holds"
+    " now, check in Marketo what was sent, because all rows are sent again. Then delete the task's folder under staging"
+    " and its state (airflow state-store, or progress.json in that folder), and clear the task."
+)
+"""Remedy if staged files are gone or damaged."""
+
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -183,7 +190,6 @@ def verified(chunk: Chunk, data: bytes | None) -> bytes:
     if data is None or digest(data) != chunk.sha256:
         raise MarketoDataError(
             f"staged chunk {chunk.name} is {'gone' if data is None else 'not what was staged'}",
-            remedy="This try sent none of its rows. To start over with what the source holds now, delete the task's"
-            " folder under staging and clear the task. Keep the new one until the task has succeeded.",
+            remedy=START_OVER,
         )
     return data

@@ -91,6 +91,11 @@ class StagedImport:
         self._left_out = NumberSet(staging.read(LEFT_OUT) or b"") if plan.chunks else NumberSet()
 
     @property
+    def place(self) -> str:
+        """The URL of the folder with the chunks."""
+        return self._staging.url
+
+    @property
     def chunks(self) -> Sequence[Chunk]:
         """The chunks, in the order of the input."""
         return self.plan.chunks
@@ -144,8 +149,7 @@ class StagedImport:
         if len(found) != chunk.rows:
             raise MarketoDataError(
                 f"chunk {chunk.name} has {chunk.rows} rows, and {self._staging.path(LEFT_OUT)} says {len(found)}",
-                remedy="Restore the staging folder. To start over with what the source holds now, check in Marketo what"
-                " was sent, delete the task's folder under staging and clear the task.",
+                remedy=plans.START_OVER,
             )
         return found
 
@@ -327,16 +331,12 @@ class StagedImport:
             lost = [chunk for chunk in self.chunks if self.state(chunk).state == state.LOST]
             all_lost = sum(chunk.rows for chunk in lost) == account.unknown
             where = f", listed in {address}" if address else ""
-            resends = self.request.on_lost_upload == RESEND or (self.request.resends and not untold)
-            allow = "" if resends else "set on_lost_upload='resend' and "
             return MarketoRowsUnknownError(
                 f"{account.unknown} of {counted(self.plan.rows, 'row')} may or may not be in Marketo{where}",
                 lost=f"{counted(account.unknown, 'row')} of {self.request.describe()}" if all_lost else "",
                 instance=self.keeper.progress.fingerprint.rpartition(":")[0],
                 operation=self._operation,
-                remedy=f"{'Clear the task: it asks Marketo for the reports again. ' if untold else ''}Check in"
-                f" Marketo whether they exist. To send them once more, {allow}clear the task; the staged rows are kept."
-                " All other rows were sent.",
+                remedy=f"{self._way_out(untold=untold)} The outcome of all other rows is known.",
             )
         rejected = account.rejected
         allowed = self.request.max_reject_ratio
@@ -346,9 +346,29 @@ class StagedImport:
                 f" more than max_reject_ratio={allowed:g} allows",
                 parameter="max_reject_ratio",
                 remedy=f"{address} has the rejected rows, each with its reason and the next step. Correct that file and"
-                " send it. All other rows were imported.",
+                " send it. No other row is left to send.",
             )
         return None
+
+    def _way_out(self, *, untold: bool) -> str:
+        """
+        Return what to do about rows whose outcome is unknown.
+
+        :param untold: whether Marketo may still say what became of some of them.
+        """
+        states = map(self.state, self.chunks)
+        if any(each.state == state.DONE and each.account.unknown for each in states):
+            # Only a whole call is sent again, and a part of this one ran.
+            return (
+                "Check in Marketo whether they exist, and send those that are missing as a new input: a cleared task"
+                " does not send all of them again."
+            )
+        resends = self.request.on_lost_upload == RESEND or (self.request.resends and not untold)
+        allow = "" if resends else "set on_lost_upload='resend' and "
+        return (
+            f"{'Clear the task: it asks Marketo for the reports again. ' if untold else ''}Check in Marketo whether"
+            f" they exist. To send them once more, {allow}clear the task; the staged rows are kept."
+        )
 
 
 _COUNTED = ("accepted", "warned", "rejected", "superseded", "unknown", "submitted")

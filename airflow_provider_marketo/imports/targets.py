@@ -262,7 +262,9 @@ def target(object_type: str, transport: str) -> Target:
         raise MarketoInvalidRequestError(
             f"object_type={object_type!r} cannot be imported with transport {transport!r}",
             parameter="object_type",
-            remedy=f"Use one of {', '.join(table if transport == INGESTION else SYNC_TARGETS)}.",
+            remedy=f"Data ingestion takes {' and '.join(table)}: choose another transport."
+            if transport == INGESTION
+            else f"Use one of {', '.join(SYNC_TARGETS)}.",
         )
     return table[object_type]
 

@@ -96,10 +96,12 @@ def test_a_path_with_a_template_is_read_only_in_the_allowed_folders(operation, n
     (tmp_path / "uploads-of-others" / "a.html").write_text(SECRET)
     written = make(f"{tmp_path}/{{{{ conf['file'] }}}}")
     assert content(operation, name, written, {"file": "uploads/a.html"}) == b"<p>a</p>"
-    outside = ("private/environ", "uploads/../private/environ", "uploads/link", "uploads-of-others/a.html", "uploads")
+    outside = ("private/environ", "uploads/../private/environ", "uploads/link", "uploads-of-others/a.html")
     for file in outside:
         with pytest.raises(MarketoInvalidRequestError, match=r"upload_roots|cannot be read"):
             content(operation, name, written, {"file": file})
+    with pytest.raises(MarketoInvalidRequestError, match="uploads is not a file"):
+        content(operation, name, written, {"file": "uploads"})
 
 
 @pytest.mark.usefixtures("allowed")
@@ -127,7 +129,7 @@ def test_a_pipe_or_a_home_in_an_allowed_folder_is_not_opened(name, tmp_path, mon
     monkeypatch.chdir(tmp_path / "uploads")  # where a relative path begins
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".netrc").write_text(SECRET)
-    with pytest.raises(MarketoInvalidRequestError, match=r"upload_roots|cannot be read"):
+    with pytest.raises(MarketoInvalidRequestError, match=r"pipe is not a file|upload_roots|cannot be read"):
         content("files.create", "file", {"path": "{{ conf['file'] }}"}, {"file": name})
 
 

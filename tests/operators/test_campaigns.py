@@ -177,7 +177,7 @@ def test_an_empty_audience_is_not_an_error_and_costs_no_call(trigger):
         ({"isRequestable": False}, {}, "cannot be requested.*Campaign is Requested"),
         ({}, {"campaign_id": "seven"}, "campaign_id is a str that is not an id"),
         ({}, {"lead_ids": ["x"]}, "lead_ids.* is a str that is not an id"),
-        ({}, {"max_audience": 249}, "max_audience: the audience has 250 leads, .* is 249. Nothing was sent"),
+        ({}, {"max_audience": 249}, "max_audience: the audience has 250 leads, .* is 249. This try sent nothing"),
         ({}, {"tokens": {"Headline": "x"}}, r"tokens: 'Headline' is not .*Write \{\{my.Headline\}\}"),
         ({}, {"tokens": {f"{{{{my.T{n}}}}}": "x" for n in range(101)}}, "tokens has 101 entries, .* takes at most 100"),
         ({}, {"tokens": {"{{my.Nothing}}": "x"}}, "Invalid token"),

@@ -88,8 +88,22 @@ def test_a_mirror_changes_nothing_if_it_would_remove_too_many(marketo, tmp_path,
         MarketoListMembersOperator, tmp_path, lead_ids=[*before[:kept], *([outside] if kept else [])], **how
     )
     assert f"{100 - kept} of the 100 members of list 1001 would be removed" in text
-    assert "Nothing was changed" in text
+    assert "This try changed nothing" in text
     assert members(instance) == before
+
+
+def test_a_cleared_mirror_keeps_its_input_and_a_new_run_reads_it_again(marketo, tmp_path):
+    before, source, store = members(marketo()), tmp_path / "in.csv", StateStore()
+    how = {"list_id": LIST, "mode": "mirror", "source": str(source)}
+    source.write_text(f"leadId\n{before[0]}\n")
+    refusal, _ = fails(MarketoListMembersOperator, tmp_path, store, **how)
+    assert (
+        f"start a new DAG run with the whole input: a cleared task keeps the rows that it has staged in {tmp_path}"
+        in (refusal)
+    )
+    source.write_text("\n".join(map(str, ["leadId", *before[1:]])))
+    assert fails(MarketoListMembersOperator, tmp_path, store, **how)[0] == refusal
+    assert run_import(MarketoListMembersOperator, tmp_path / "another run", **how)["removed"] == 1
 
 
 def test_a_list_that_does_not_exist_is_found_before_anything_is_sent(marketo, tmp_path):
