@@ -56,9 +56,14 @@ def _pool_of(conn_id: str, task_id: str) -> str:
         return pools[conn_id]
     if "{{" in conn_id and len(set(pools.values())) == 1:  # a template may name any connection
         return next(iter(pools.values()))
+    what = f"Task {task_id}: the Marketo connection {conn_id} has no pool, and [marketo] enforce_pool is on. "
+    if "{{" in conn_id and pools:
+        raise AirflowClusterPolicyViolation(
+            f"{what}Name the connection without a template, or give all Marketo connections the same extra pool"
+        )
+    named = "" if "{{" in conn_id else f" --conn-id {conn_id}"
     raise AirflowClusterPolicyViolation(
-        f"Task {task_id}: the Marketo connection {conn_id} has no pool, and [marketo] enforce_pool is on. "
-        f"Run: airflow marketo setup (or python -m airflow_provider_marketo setup)"
+        f"{what}Run: airflow marketo setup{named} (or python -m airflow_provider_marketo setup{named})"
     )
 
 

@@ -73,7 +73,7 @@ def test_a_mapped_task_with_a_connection_of_its_own_is_put_into_that_ones_pool(m
 
 def test_a_connection_without_a_pool_is_an_error_that_names_the_command(marker):
     marker("{}")
-    with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup"):
+    with pytest.raises(AirflowClusterPolicyViolation, match="airflow marketo setup --conn-id marketo_default"):
         policy.task_policy(leads())
 
 
@@ -84,6 +84,10 @@ def test_where_setup_was_never_run_the_error_names_the_command():
 
 def test_a_template_as_connection_is_accepted_if_all_connections_share_a_pool(marker):
     with pytest.raises(AirflowClusterPolicyViolation, match=r"Task leads: the Marketo connection .* has no pool"):
+        policy.task_policy(leads(marketo_conn_id="{{ params.connection }}"))
+    policy.read_pools.cache_clear()
+    marker('{"one": "marketo", "other": "others"}')
+    with pytest.raises(AirflowClusterPolicyViolation, match="Name the connection without a template"):
         policy.task_policy(leads(marketo_conn_id="{{ params.connection }}"))
     policy.read_pools.cache_clear()
     marker('{"one": "marketo", "other": "marketo"}')

@@ -108,7 +108,7 @@ def check_pools(setup: Setup) -> Iterator[Finding]:
         yield error(
             pool,
             f"the pool does not exist, so {listed(tasks, 'task')} will wait for ever",
-            f"Correct pool= in the DAG, or create the pool. {_SETUP}",
+            "Correct pool= in the DAG, or create the pool in Admin > Pools: setup creates only pools of connections.",
         )
 
 

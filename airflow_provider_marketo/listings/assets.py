@@ -26,7 +26,7 @@ _SLOTS = ("a", "b")
 _COUNT = "rows"
 """Member of the last line of kept rows; it has their number, since a file may be cut at a line's end."""
 
-_REMEDY = "Restore the file, or delete it: the next run then starts the comparison again."
+_REMEDY = "Restore the file, or delete it, and clear the task: without the file, the comparison starts again."
 _COLUMNS = [column.name for column in LISTINGS["assets"].columns]
 _PATH = "folderPath"
 
@@ -159,7 +159,10 @@ class AssetCatalogue:
             return {}
         name = f"{_STATE}/{self._previous}.jsonl"
         place = str(self._folder.path(name))
-        remedy = f"Restore it, or delete {self._folder.path(_INDEX)}: the next run then starts the comparison again."
+        remedy = (
+            f"Restore it, or delete {self._folder.path(_INDEX)}, and clear the task: without the index, the comparison"
+            " starts again."
+        )
         data = self._folder.read(name)
         if not data:
             raise damaged(place, "it is missing or empty", remedy)

@@ -148,20 +148,23 @@ def records_of(client: MarketoClient, listing: Listing, parent: Record) -> Itera
         log.info("%s: %s was deleted after it was listed", listing.operation, asked)
 
 
-def check_budget(client: MarketoClient, planned: Sequence[tuple[Listing, int]]) -> None:
+def check_budget(client: MarketoClient, planned: Sequence[tuple[Listing, int]], *, has_start: bool) -> None:
     """
     Refuse to begin tables that ``max_calls`` would end halfway.
 
     :param client: the instance.
     :param planned: the listings that cost a call per record, one for each source, with the number of records.
+    :param has_start: whether only changed records cost a call, where Marketo says what has changed.
     :raises MarketoBudgetError: the calls that are left do not suffice.
     """
     most, needed = client.tally.max_calls, sum(count for _, count in planned)
     if most is not None and needed > most - client.tally.calls:
         names = ", ".join(listing.name for listing, _ in planned)
+        narrows = not has_start and any(listing.follows_parent for listing, _ in planned)
+        remedy = "Raise max_calls, or leave these tables out."
         raise MarketoBudgetError(
             f"{names} would take {counted(needed, 'call')} or more, one for each record, and"
             f" {most - client.tally.calls} of max_calls={most} are left",
             parameter="max_calls",
-            remedy="Raise max_calls, leave these tables out, or give start so that only changed records cost a call.",
+            remedy=f"{remedy} With start, only changed records cost a call." if narrows else remedy,
         )

@@ -183,7 +183,7 @@ class ListingRequest(Serializable):
                 raise MarketoInvalidRequestError(
                     f"{with_nearest(table, self.object_types)} is not among the tables that are listed",
                     parameter=parameter,
-                    remedy=f"object_types lists {', '.join(self.object_types)}.",
+                    remedy=f"The task lists {', '.join(self.object_types)}; object_types can name others.",
                 )
             listings = [listing for listing in every if table in (None, listing.name)]
             known = {column.name for listing in listings for column in listing.columns}
@@ -201,5 +201,7 @@ class ListingRequest(Serializable):
                             f"{name} tells the rows of {listing.name} apart and cannot be"
                             f" {'hashed' if parameter == 'hash_fields' else 'excluded'}",
                             parameter=parameter,
-                            remedy=f"Name the tables whose column you mean: {parameter}={{'table': ['{name}']}}.",
+                            remedy="Leave it out."
+                            if table is not None
+                            else f"Name the tables whose column you mean: {parameter}={{'table': ['{name}']}}.",
                         )

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 log = printable_logger(__name__)
 
-_REMEDY = "Delete the file and clear the task: everything is listed again."
+_REMEDY = "Delete the file and clear the task: it lists again what is missing."
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,9 @@ class ListingWork(Work):
             return [self._skipped(listing, error, as_of) for listing in family.listings]
         changed = {key: record for key, record in parents.items() if read.has_changed(record, self._span)}
         read.check_budget(
-            self._client, [(listing, len(changed if listing.follows_parent else parents)) for listing in follows]
+            self._client,
+            [(listing, len(changed if listing.follows_parent else parents)) for listing in follows],
+            has_start=self._span is not None,
         )
         for group in family.children.values():
             try:

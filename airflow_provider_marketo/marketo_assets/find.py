@@ -116,7 +116,7 @@ def _named(client: MarketoClient, asset_type: str, name: str) -> list[Record]:
         raise MarketoInvalidRequestError(
             f"the name {name!r} has a comma, and Marketo cannot search for such names",
             parameter="name",
-            remedy="Give the asset's id, or rename the asset.",
+            remedy="Give the asset's id, or rename the asset. For a new asset, choose a name without a comma.",
         )
     family = {operation.name for operation in operations.all_operations() if operation.family == asset_type}
     if f"{asset_type}.get_by_name" in family:

@@ -53,8 +53,8 @@ def checked_type(asset_type: str, *, by_name: bool = False) -> str:
         raise MarketoInvalidRequestError(
             f"Marketo's API finds {asset_type} by their ids only",
             parameter="asset_id",
-            remedy=f"Create them with MarketoApiOperator(operation='{asset_type}.create'), and list them with "
-            f"'{asset_type}.list'.",
+            remedy=f"Give asset_id: MarketoApiOperator(operation='{asset_type}.list') lists the ids. To create or clone"
+            f" one, use '{asset_type}.create' or '{asset_type}.clone'.",
         )
     return asset_type
 

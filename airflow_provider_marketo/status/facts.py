@@ -87,7 +87,7 @@ def _safely(name: str, section: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         return section()
     except Exception as error:  # noqa: BLE001 - one section must not take the others with it
         log.warning("The section %s of Marketo's status cannot be read: %s", name, error)
-        return {"error": f"This section cannot be read ({type(error).__name__}). The API server's log says more."}
+        return {"error": f"This section cannot be read ({type(error).__name__}). The log says more."}
 
 
 def _waits(known: Snapshot, may_see: Callable[[str], bool], now: datetime) -> dict[str, Any]:
@@ -347,7 +347,7 @@ def _faults(known: Snapshot, may_see: Callable[[str], bool]) -> list[dict[str, s
     if marked and outside:
         found.append(
             {
-                "found": f"No pool limits these tasks: {_some(outside)}.",
+                "found": f"These tasks are not in a pool of a Marketo connection: {_some(outside)}.",
                 "remedy": "Give them the pool of their connection, or switch [marketo] enforce_pool on.",
             }
         )

@@ -6,9 +6,9 @@ from airflow_provider_marketo.client.errors import MarketoDataError, MarketoErro
 
 
 class MarketoWarehouseError(MarketoError):
-    """The database refused a load, or another load was in the way; nothing of the table was changed."""
+    """The database refused a transaction, or another load was in the way; the transaction was rolled back."""
 
-    default_remedy = "This table was not changed. Run the task again: a repeated load takes no row twice."
+    default_remedy = "The transaction was rolled back. Run the task again: a repeated load takes no row twice."
 
 
 class MarketoLoadError(MarketoDataError):

@@ -59,7 +59,7 @@ class History:
                 f"{self._name}.{name} has the type {has} and needs {kind}, and {engine.name} cannot change the type,"
                 " perhaps because a view uses the column",
                 parameter="history",
-                remedy="Drop the view, load again, and create the view again; or load with history=False.",
+                remedy="Drop the view, load again, and create the view again; or load without history.",
             )
 
     def refuse_older(self, newest: str | None) -> None:
@@ -77,7 +77,8 @@ class History:
                 f"the rows are of {self._as_of}, and {holder} holds rows of {newest}: a history"
                 " must be loaded in the order in which its rows were read",
                 parameter="history",
-                remedy="Load older manifests first, or load this one with history=False.",
+                remedy="Load this manifest without history: its rows are merged and get no versions. Next time, load"
+                " older manifests first.",
             )
 
     def _newest(self) -> str | None:

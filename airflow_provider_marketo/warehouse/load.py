@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.dates import iso
-from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError, MarketoStorageError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output.manifest import CHANGES, DELETES, FULL
 from airflow_provider_marketo.warehouse import erasure
@@ -318,6 +318,9 @@ class DatasetLoad:
         try:
             return step()
         except Exception:
+            if isinstance(rows.error, OSError):
+                what = f"a file of the manifest cannot be read ({type(rows.error).__name__}: {rows.error})"
+                raise MarketoStorageError(what) from None
             if rows.error is not None:  # drivers show little of it
                 raise rows.error from None
             raise

@@ -103,8 +103,8 @@ def refuse_too_many(engine: Engine, table: str, count: int) -> None:
         raise MarketoInvalidRequestError(
             f"{table} would have {count} columns, and {engine.name} takes {engine.most_columns}",
             parameter="manifest",
-            remedy=f"Give max_columns: the column {OVERFLOW} then takes the further fields. Or extract fewer fields:"
-            " list the ones that you need in fields.",
+            remedy=f"Give max_columns={engine.most_columns - len(SYSTEM_COLUMNS) - 1} or less: the column {OVERFLOW}"
+            " then takes the further fields. Or extract fewer fields: list the ones that you need in fields.",
         )
 
 

@@ -193,7 +193,8 @@ def _raise(failures: Mapping[str, MarketoError], total: int) -> None:
     if total == 1:
         raise next(iter(failures.values()))
     texts = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
-    remedy = next((error.remedy for error in failures.values() if error.remedy), None)
+    remedies = {error.remedy for error in failures.values()}
+    remedy = (remedies.pop() or None) if len(remedies) == 1 else "The log has the remedy for each of them."
     text = f"{len(failures)} of {counted(total, 'dataset')} {'is' if len(failures) == 1 else 'are'} not loaded. {texts}"
     if all(isinstance(error, MarketoInvalidRequestError) for error in failures.values()):
         raise MarketoInvalidRequestError(text, remedy=remedy)

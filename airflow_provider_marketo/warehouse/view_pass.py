@@ -49,7 +49,7 @@ def make_views(engine: Engine, fivetran_schema: str | None, *, dry_run: bool = F
 
     if dry_run and engine.definitions_commit:
         return  # a dry run could not undo the views there
-    what = f"the views of {engine.schema}"
+    what = f"the views of {engine.schema or 'the default schema'}"
     if repeated(engine, are_wanted, what):
         repeated(engine, transaction, what)
 

@@ -81,7 +81,9 @@ class MadeViews:
             raise MarketoInvalidRequestError(
                 f"{written.replace(chr(34), '')} exists, and no load of this provider has made it",
                 parameter=self._parameter,
-                remedy="Give the views a schema of their own; existing objects stay unchanged.",
+                remedy="Give the views a schema of their own; existing objects stay unchanged."
+                if self._parameter == "fivetran_schema"
+                else "Load into another schema, or rename what is there.",
             )
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -16,14 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_marketo.at_most_once.entries import CLAIM, PREFIX, Entry, Sending
+from airflow_provider_marketo.at_most_once.how_to_check import how_to_check
 from airflow_provider_marketo.at_most_once.ledger import Ledger, MarketoLedgerError
 from airflow_provider_marketo.at_most_once.stores import FolderStore, VariableStore
+from airflow_provider_marketo.client import operations
 from airflow_provider_marketo.client.errors import (
     MarketoAmbiguousOutcomeError,
     MarketoInvalidRequestError,
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.imports.targets import INGESTION_TARGETS, MEMBER_TARGETS, SYNC_TARGETS
 from tests.variables import airflow_variables
 
 __all__ = ["airflow_variables"]
@@ -246,6 +250,19 @@ def test_a_store_that_cannot_be_read_or_written_sends_nothing(store, broken):
     ):
         Ledger(store).once(sending(), marketo)
     assert marketo.executed == 0
+
+
+def _asked_about() -> list[str]:
+    """The operations about which a person may be asked: those of the ledger, and those that send rows."""
+    ledger = [each for each in operations.all_operations() if each.retry in ("once", "reconcile")]
+    targets = (*SYNC_TARGETS.values(), *MEMBER_TARGETS.values(), *INGESTION_TARGETS.values())
+    return sorted({each.name for each in ledger} | {stage.operation for each in targets for stage in each.stages})
+
+
+@pytest.mark.parametrize("operation", _asked_about())
+def test_how_to_check_names_only_operations_that_exist(operation):
+    named = re.findall(r"[a-z_0-9]+\.[a-z_0-9]+", how_to_check(operation))
+    assert all(operations.get(name) for name in named)
 
 
 def test_a_store_that_loses_what_is_written_sends_nothing(store):

@@ -211,8 +211,9 @@ def test_tasks_outside_the_pool_are_named_mapped_ones_too(doctor, connected, sto
     rows = doctor(code=1)
     ((_, _, _, found, _),) = findings(rows, "pools", "warning")
     assert "3 tasks (somewhere.extract, somewhere.mapped, somewhere.nowhere) not in the pool marketo" in found
-    ((_, _, about, found, _),) = findings(rows, "pools", "error")
+    ((_, _, about, found, remedy),) = findings(rows, "pools", "error")
     assert about == "never_created"
+    assert "setup creates only pools of connections" in remedy
     assert "task somewhere.nowhere" in found
 
 

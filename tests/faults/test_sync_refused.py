@@ -64,10 +64,12 @@ def test_of_a_divided_call_the_author_may_not_have_the_accepted_part_sent_again(
     instance.fail("leads.sync", drop=True, executed=True)
     _, account = fails(MarketoSyncLeadsOperator, tmp_path, store, records=people(10), **DUPLICATES)
     assert counts(account) == {"accepted": 5, "unknown": 5}
-    _, account = fails(
+    text, account = fails(
         MarketoSyncLeadsOperator, tmp_path, store, records=people(10), on_lost_upload="resend", **DUPLICATES
     )
     assert counts(account) == {"accepted": 5, "unknown": 5}
+    assert "send those that are missing as a new input: a cleared task does not send all of them again" in text
+    assert "on_lost_upload" not in text
     assert created(instance) == 10
 
 

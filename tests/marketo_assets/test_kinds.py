@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pytest
@@ -39,6 +40,13 @@ def test_what_can_be_approved_in_a_program_has_an_operation_for_it(asset_type: s
 @pytest.mark.parametrize(("asset_type", "given", "found"), [("emails", "3001", 3001), ("emails_v2", "a-b", "a-b")])
 def test_ids_are_numbers_but_for_the_new_designer(asset_type: str, given: str, found: int | str) -> None:
     assert kinds.checked_id(asset_type, given) == found
+
+
+@pytest.mark.parametrize("asset_type", [each for each in TYPES if each.endswith("_v2")])
+def test_the_operations_exist_that_the_refusal_of_a_name_suggests(asset_type: str) -> None:
+    with pytest.raises(MarketoInvalidRequestError, match="Give asset_id") as refused:
+        kinds.checked_type(asset_type, by_name=True)
+    assert all(operations.get(name) for name in re.findall(rf"{asset_type}\.\w+", str(refused.value)))
 
 
 @pytest.mark.parametrize("given", ["seven", "0", "-1", "1,2", ""])

@@ -265,7 +265,7 @@ def test_set_up_faults_are_found_without_a_call(session, store, add_task):
     said = [fault["found"] for fault in collect(session, now=NOW)["needs"]["faults"]]
     assert said == [
         "The pool gone of other does not exist: tasks that name it wait for ever.",
-        "No pool limits these tasks: daily.outside.",
+        "These tasks are not in a pool of a Marketo connection: daily.outside.",
     ]
 
 

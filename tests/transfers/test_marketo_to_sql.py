@@ -107,7 +107,7 @@ def test_one_table_that_fails_does_not_stop_the_others(database, tmp_path):
     (tmp_path / "out" / files[0].name).unlink()
     with pytest.raises(Exception, match=r"1 of 2 datasets is not loaded\. programs: ") as caught:
         run(load(both.to_dict()))
-    assert "does not exist" in str(caught.value)
+    assert "does not exist. Clear the task that wrote the manifest" in str(caught.value)
     assert query(database, "SELECT id FROM marketo.leads") == [(1,)]
     assert query(database, "SELECT table_name FROM marketo._marketo_loads") == [("leads",)]
 
@@ -135,6 +135,7 @@ def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path, monkeypatch
     with pytest.raises(MarketoDatabaseError, match=r"^sql_conn_id: the database cannot be reached ") as failed:
         run(load(published(tmp_path / "out", LEADS).to_xcom()))
     assert "a-secret" not in str(failed.value)
+    assert str(failed.value).endswith("The next try connects again.")
 
 
 def test_a_database_without_an_engine_is_refused_with_the_known_ones(tmp_path, monkeypatch):

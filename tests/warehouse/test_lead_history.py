@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from tests.warehouse.conftest import WIDENING
 
 LEADS = {"id": "integer", "score": "integer", "createdAt": "datetime", "updatedAt": "datetime"}
@@ -44,6 +47,13 @@ def test_a_field_has_a_version_before_between_and_after_its_changes(warehouse, p
     lasting = [(value, start[:10], end and end[:10]) for value, start, end in found if start != end]
     assert lasting == [("1", "2026-01-01", "2026-01-05"), ("3", "2026-01-05", None)]
     assert [value for value, _, _ in versions(warehouse, 2)] == ["8"]
+
+
+def test_a_table_with_the_views_name_is_left_alone(warehouse, publish):
+    warehouse.load(publish([(1, 5, "2026-01-01T00:00:00Z", None)], columns=LEADS))
+    warehouse.engine.create_table("lead_field_history", {"id": "int"}, ("id",))
+    with pytest.raises(MarketoInvalidRequestError, match="Load into another schema, or rename what is there"):
+        load(warehouse, publish, [(1, 5, "2026-01-01T00:00:00Z", None)])
 
 
 def test_the_view_does_not_block_a_load(warehouse, publish):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from airflow_provider_marketo.client.errors import MarketoStorageError
 from airflow_provider_marketo.output.manifest import DatasetColumn
 from airflow_provider_marketo.warehouse.errors import MarketoLoadError
 from tests.client.test_secrets import recorded
@@ -42,6 +43,15 @@ def test_a_file_that_cannot_be_read(warehouse, tmp_path, caplog, file_format, ol
         warehouse.load(manifest)
     assert MARK not in caplog.text + str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def test_a_storage_that_fails_is_not_the_databases_fault(warehouse, tmp_path):
+    manifest = published(tmp_path, ROWS)
+    path = tmp_path / manifest.files[0].name
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(MarketoStorageError, match=r"^a file of the manifest cannot be read \(IsADirectoryError: "):
+        warehouse.load(manifest)
 
 
 def test_a_value_that_is_not_of_its_columns_type(warehouse, tmp_path, caplog):

@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.hooks.databases import CHECK_CONNECTION, saying_plainly
+from airflow_provider_marketo.hooks.databases import UNREACHABLE, saying_plainly
 from airflow_provider_marketo.hooks.finding import finding
 
 if TYPE_CHECKING:
@@ -89,6 +89,6 @@ def connect(sql_conn_id: str, schema: str | None) -> Engine:
         ) from error
     if row.status == PREVIEW:
         log.warning("Loads into %s are a preview: tested on an emulator, not yet run on a real account", row.name)
-    with saying_plainly("the database cannot be reached", "sql_conn_id", remedy=CHECK_CONNECTION):
+    with saying_plainly("the database cannot be reached", "sql_conn_id", remedy=UNREACHABLE):
         engine: Engine = module.Warehouse(hook, schema)
     return engine
