@@ -73,5 +73,7 @@ def _approved(kind: Mapping[str, Any]) -> Mapping[str, Any]:
     raise MarketoInvalidRequestError(
         f"custom activity type {kind['apiName']} is {kind['status']}: Marketo takes no records of it",
         parameter="activity_type",
-        remedy="Approve it in Marketo, or with activities.approve_custom_type.",
+        remedy="Approve it in Marketo, or with activities.approve_custom_type."
+        if str(kind["status"]).lower() == "draft"
+        else "Use an approved type.",
     )

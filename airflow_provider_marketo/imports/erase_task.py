@@ -56,7 +56,7 @@ class EraseWork(Work):
         self._result: dict[str, Any] = {}
         if not arguments["confirm"] and not arguments["dry_run"]:
             raise MarketoInvalidRequestError(
-                "nothing was deleted: a deleted lead cannot be restored, and confirm is not True",
+                "this try deletes nothing: a deleted lead cannot be restored, and confirm is not True",
                 parameter="confirm",
                 remedy="Try it with dry_run=True, then set confirm=True.",
             )

@@ -229,7 +229,9 @@ class MarketoDeferrableOperator(MarketoOperator):
             until = self._waits_out(work, error)
             if until is not None:
                 # Jobs in Marketo's queue continue by themselves, and published files stay.
-                log.warning("%s The task continues after %s.", error, until.isoformat(timespec="seconds"))
+                # The remedy of a call without a turn is to wait in the triggerer, which this task does.
+                said = f"{error.message}." if isinstance(error, MarketoThrottledError) else error
+                log.warning("%s The task continues after %s.", said, until.isoformat(timespec="seconds"))
                 if work is None and not resumed:
                     self._defer(context, Wait(until), timedelta(0), method_name="start_over")
                 self._wait_until(context, work, until, error)

@@ -144,8 +144,8 @@ class Warehouse(Engine):
         else:
             raise MarketoWarehouseError(
                 f"another load has been at work on {table} for too long: {self._holders(holds)}",
-                remedy="This table was not changed. Run the task again when that load has ended; if it hangs,"
-                " end its session (sql_conn_id) by pg_terminate_backend(PID).",
+                remedy="The transaction was rolled back. Run the task again when that load has ended; if it hangs,"
+                " end its session (sql_conn_id) by SELECT pg_terminate_backend(PID).",
             )
         self.execute(f"SET LOCAL lock_timeout = '{_SETTINGS['lock_timeout']}'")
 
