@@ -23,8 +23,8 @@ CSV, JSONL = "csv", "jsonl"
 
 START_OVER = (
     "Restore the staging folder, and keep it until the task has succeeded. To start over with what the source holds"
-    " now, check in Marketo what was sent, because all rows are sent again. Then delete the task's folder under staging"
-    " and its state (airflow state-store, or progress.json in that folder), and clear the task."
+    " now, check in Marketo what was sent, because all rows are sent again. Delete the task's folder under staging"
+    " and, from Airflow 3.3 on, what the tab Task State Store of the task's page shows. Then clear the task."
 )
 """Remedy if staged files are gone or damaged."""
 

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 _START_OVER = (
     "It says which jobs were started and which rows were sent. Check in Marketo what an earlier try has done;"
-    " to start over, delete it (the file, or the value in the task instance's tab Task State Store) and clear the task."
+    " to start over, delete it (in the tab Task State Store of the task's page in Airflow, or the file) and clear the"
+    " task."
 )
 
 PATIENCE = 5.0
