@@ -15,14 +15,14 @@ INVALID_VALUE, MISSING_KEY, TOO_LARGE = "invalid_value", "missing_key", "too_lar
 
 _BY_CODE: Mapping[str, str] = {
     INVALID_VALUE: "Correct the value in the source.",
-    MISSING_KEY: "Fill the field that tells rows apart, or leave the row out.",
+    MISSING_KEY: "Fill the field that the message names, or leave the row out.",
     TOO_LARGE: "Shorten the row's values, or send fewer columns.",
     codes.WRONG_TYPE: "Write the value in the field's type.",
     codes.PARAMETER_MISSING: "Fill the field.",
     codes.INVALID_DATA: "Correct the value that the message names.",
-    codes.LEAD_NOT_FOUND: "Create the lead first, or leave the row out.",
+    codes.LEAD_NOT_FOUND: "Correct the value, create the lead first, or leave the row out.",
     codes.LEAD_EXISTS: "The lead exists: use action='createOrUpdate', or leave the row out.",
-    codes.UNKNOWN_FIELD: "Compare the column with the REST API names in Field Management.",
+    codes.UNKNOWN_FIELD: "Compare the column with Marketo's API names of the fields.",
     codes.SEVERAL_LEADS_MATCH: "Several leads match: merge them in Marketo, or use lookup_field='id'.",
     codes.PARTITION_DENIED: "Give the API user's role access to the lead partition.",
     codes.PARTITION_REQUIRED: "Set partition_name.",
@@ -38,7 +38,7 @@ _BY_CODE: Mapping[str, str] = {
     "missing.dedupe.fields": "Fill the fields that tell records apart.",
     "unknown": "Check in Marketo whether the row exists before you send it again.",
 }
-_FALLBACK = "Correct the row as the message says, then send the table of rejects again."
+_FALLBACK = "Correct the row as the message says, and send it again."
 _CODE = re.compile(r"\s*(?:\[?(\d{3,4})\]?\b|([a-z]+(?:\.[a-z]+)+))")
 
 
