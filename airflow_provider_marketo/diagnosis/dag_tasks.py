@@ -19,7 +19,7 @@ _PACKAGE = f"{__name__.partition('.')[0]}."
 DEFAULT_POOL = "default_pool"
 """Airflow's own pool, which always exists."""
 
-_FOLDERS = ("output_path", "rejects_path", "staging", "ledger", "evidence_path")
+_FOLDERS = ("output_path", "rejects_path", "staging", "ledger", "evidence")
 
 
 @dataclass(frozen=True)

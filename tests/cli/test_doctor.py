@@ -30,6 +30,7 @@ from airflow_provider_marketo.operators.api import MarketoApiOperator
 from airflow_provider_marketo.operators.bulk_extract import MarketoBulkExtractOperator
 from airflow_provider_marketo.operators.bulk_import import MarketoBulkImportOperator
 from airflow_provider_marketo.operators.campaigns import MarketoTriggerCampaignOperator
+from airflow_provider_marketo.operators.erase import MarketoEraseLeadsOperator
 from airflow_provider_marketo.operators.leads import MarketoGetLeadsOperator
 from airflow_provider_marketo.operators.sync import MarketoSyncOperator
 from airflow_provider_marketo.simulator import ApiUser, Settings, Simulator
@@ -290,12 +291,14 @@ def test_folders_are_tried_as_far_as_their_names_are_fixed(doctor, connected, st
         extract(f"{blocked}/leads", task_id="bad")
         extract("nothere://bucket/leads", task_id="scheme")
         extract("{{ var.value.lake }}/leads", task_id="template")
+        MarketoEraseLeadsOperator(task_id="erase", lead_ids=[1001], confirm=True, evidence=f"{blocked}/evidence")
     store_dag(dag)
     rows = findings(doctor(code=1), "folders")
     by_folder = {row[2]: row for row in rows}
     assert by_folder[f"{tmp_path}/good"][0] == "ok"
     assert by_folder[f"{blocked}/leads"][0] == "error"
     assert "task writes_files.bad" in by_folder[f"{blocked}/leads"][3]
+    assert by_folder[f"{blocked}/evidence"][0] == "error"
     assert by_folder["nothere://bucket/leads"][0] == "error"
     assert by_folder[""][0] == "not checked"
     assert not (tmp_path / "good").exists(), "the doctor makes no folder"
