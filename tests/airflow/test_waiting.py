@@ -144,8 +144,10 @@ def test_each_form_fill_starts_the_follow_up_once(airflow: RealAirflow, marketo:
 def test_a_pause_at_the_moment_of_an_event_loses_no_form_fill(airflow: RealAirflow, marketo: Simulator) -> None:
     """Airflow drops the events of a watcher that it has removed, and on 3.3 confirms them nevertheless."""
     wait_for(lambda: airflow.api("GET", f"/api/v2/variables?variable_key_pattern={POSITION}")["variables"], within=100)
+    filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1012, 1013)}
+    while not json.loads(airflow.api("GET", f"/api/v2/variables/{POSITION}")["value"])["pending"]:
+        time.sleep(0.01)  # the event is on its way for less than a second
     with airflow.frozen_component("triggerer"):
-        filled = {happens(marketo, types.FILL_OUT_FORM, lead_id) for lead_id in (1012, 1013)}
         for is_paused in (True, False):
             airflow.api("PATCH", f"/api/v2/dags/{FOLLOW_UP}", is_paused=is_paused)
             parse(airflow, FOLLOW_UP)  # which removes the watcher of a paused DAG, and adds one if it is unpaused
