@@ -50,7 +50,6 @@ class TokenKeeper:
         self._clock = clock
         self._lock = threading.Lock()
         self._token: Token | None = None
-        self._expires_at = 0.0
         self._renew_at = 0.0
 
     def get(self) -> Secret:
@@ -93,8 +92,7 @@ class TokenKeeper:
 
     def _renew(self) -> Token:
         token = self._fetch()
-        now = self._clock.monotonic()
         self._token = token
-        self._expires_at = now + token.expires_in
-        self._renew_at = max(self._expires_at - RENEW_BEFORE, now + min(_ASK_AGAIN_AFTER, token.expires_in))
+        life = max(token.expires_in - RENEW_BEFORE, min(_ASK_AGAIN_AFTER, token.expires_in))
+        self._renew_at = self._clock.monotonic() + life
         return token
