@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import random
@@ -87,6 +88,7 @@ class Load(Job):
             self._another.join()
 
     def check(self, result: Any) -> Iterable[tuple[str, str]]:
+        gc.collect()  # a killed load may have left its connection, and DuckDB opens no other one with other settings
         if result is None:
             return
         if not self._activities:

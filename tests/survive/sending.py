@@ -67,13 +67,17 @@ class BulkImport(Rows):
         "leads.describe",
     )
 
+    def prepare(self, context: dict[str, Any]) -> None:
+        lines = [f"new{number}@example.com,{number}" for number in range(self.count)]
+        self._source.write_text("\n".join(["email,firstName", *lines]) + "\n")
+
+    @property
+    def _source(self) -> Path:
+        return self.folder / "in.csv"
+
     def operator(self) -> Any:
-        source = self.folder / "in.csv"
-        if not source.exists():
-            lines = [f"new{number}@example.com,{number}" for number in range(self.count)]
-            source.write_text("\n".join(["email,firstName", *lines]) + "\n")
         return MarketoBulkImportOperator(
-            object_type="leads", source=str(source), poll_interval=POLL, timeout=self.patience, **self.how()
+            object_type="leads", source=str(self._source), poll_interval=POLL, timeout=self.patience, **self.how()
         )
 
     def check(self, result: Any) -> Iterable[tuple[str, str]]:
