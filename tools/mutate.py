@@ -268,7 +268,8 @@ def main() -> int:
         print(f"{arguments.module}: {len(chosen)} of {len(found)} mutants, seed {seed}", flush=True)
         began = time.monotonic()
         if output := failure(copy, tests, 3600):
-            print(f"the tests fail without a mutant:\n{output}")
+            print(output)
+            print("the tests fail without a mutant")
             return 2
         timeout = 30 + 4 * (time.monotonic() - began)
         survived = 0
