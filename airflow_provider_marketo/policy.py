@@ -59,7 +59,8 @@ def _pool_of(conn_id: str, task_id: str) -> str:
     what = f"Task {task_id}: the Marketo connection {conn_id} has no pool, and [marketo] enforce_pool is on. "
     if "{{" in conn_id and pools:
         raise AirflowClusterPolicyViolation(
-            f"{what}Name the connection without a template, or give all Marketo connections the same extra pool"
+            f"{what}Name the connection without a template, or set the same pool in the extra of every Marketo"
+            " connection"
         )
     named = "" if "{{" in conn_id else f" --conn-id {conn_id}"
     raise AirflowClusterPolicyViolation(

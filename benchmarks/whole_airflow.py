@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 EXAMPLE_DAGS = Path(__file__).parents[1] / "example_dags"
 FIELDS = {"leads": "id", "activities": "marketoGUID"}
-"""The field that jobs without a purpose export."""
+"""The field that idle jobs export, by the kind of object."""
 
 
 @contextmanager
@@ -41,8 +41,8 @@ def whole_airflow(
     :param database: SQLAlchemy URL of an empty database.
     :param dags: texts of DAG files by name; an empty text copies the example of that name.
     :param settings: environment variables.
-    :param celery: URLs that the workers of two hosts may reach, with ``redis`` among them, for CeleryExecutor. Default:
-        LocalExecutor.
+    :param celery: URLs of services that the workers of two hosts may reach, by name. One is ``redis``. If given,
+        Airflow runs CeleryExecutor. Default: LocalExecutor.
     """
     (folder / "dags").mkdir(parents=True)
     for name, text in dags.items():
@@ -98,7 +98,7 @@ def deferred(airflow: RealAirflow) -> int:
 
 def steadily(look: Callable[[], Any]) -> Any:
     """
-    Ask Airflow's API until it answers, as a busy one does after some time.
+    Repeat a request to Airflow's API until it answers: a busy API may time out at first.
 
     :param look: makes one request.
     :raises requests.RequestException: it did not answer in five minutes.

@@ -113,7 +113,7 @@ def _check(operation: Operation, arguments: Mapping[str, Any]) -> None:
         raise MarketoInvalidRequestError(
             f"{operation.name} answers with a file",
             parameter="output_path",
-            remedy="Name a folder for it: output_path=.",
+            remedy="Name a folder for the file in output_path.",
         )
 
 

@@ -103,7 +103,7 @@ class AudienceWork(ImportWork):
                     raise MarketoInvalidRequestError(
                         f"the input has no column {with_nearest(str(name), rows.columns)}",
                         parameter=parameter,
-                        remedy=f"Its columns are {', '.join(rows.columns)}. For one value in all rows, use constants=.",
+                        remedy=f"Its columns are {', '.join(rows.columns)}. For one value in all rows, use constants.",
                     )
         return super().choose(rows)
 
@@ -220,8 +220,8 @@ class AudienceWork(ImportWork):
         people = sum(len(leads) for leads, _ in groups)
         if len(groups) > 1 and people < PEOPLE_PER_GROUP * len(groups):
             log.warning(
-                "%s for %s: a call takes only rows with equal tokens, and each lead once. Tokens with the same value"
-                " for many people cost fewer calls",
+                "%s for %s: a call takes only rows with equal tokens, and each lead once. Fewer distinct tokens"
+                " need fewer calls",
                 counted(len(groups), "call"),
                 counted(people, "person", "people"),
             )

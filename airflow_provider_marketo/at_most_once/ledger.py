@@ -38,8 +38,8 @@ class MarketoLedgerError(MarketoError):
 
     default_remedy = (
         "This try did not send the request, and the next try checks before it sends. If it fails again, check Airflow's"
-        " API server, or the folder of ledger=. Change ledger= only if the run has sent nothing: another ledger does"
-        " not know what a run has sent."
+        " API server, or the folder that the argument ledger names. Change this argument only if the run has sent"
+        " nothing: another ledger does not know what a run has sent."
     )
 
 

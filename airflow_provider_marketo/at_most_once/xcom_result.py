@@ -90,7 +90,7 @@ class XComResult:
             raise MarketoInvalidRequestError(
                 f"the result of {self._operation.name} is larger than the {XCOM_BYTES} bytes that may go into XCom",
                 parameter="output_path",
-                remedy="Name a folder for it: output_path=.",
+                remedy="Name a folder for the result in output_path.",
             )
         # Marketo has done the work: if the task failed now, a person would do it again.
         self.ids, self.result = [], None

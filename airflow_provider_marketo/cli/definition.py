@@ -49,7 +49,7 @@ _SQL_CONN_ID = Arg(("--sql-conn-id",), help="Id of the connection of the warehou
 _SCHEMA = Arg(("--schema",), help="Schema of the tables. Default: the database's own.")
 _PROMISE = Arg(
     ("--promise",),
-    help="A table and its greatest age, such as leads=PT2H. May be given several times.",
+    help="A table and its maximum age, such as leads=PT2H. May be given several times.",
     action="append",
     metavar="TABLE=AGE",
 )

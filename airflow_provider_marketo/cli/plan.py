@@ -132,7 +132,7 @@ def _request(args: Namespace) -> ExtractRequest:
 
 
 def _size(args: Namespace, request: ExtractRequest) -> tuple[str, Size | None]:
-    """Return how large a window is, after the words for where this size comes from."""
+    """Return the source of the size, in words, and the size of a window."""
     if args.sample:
         return "a sample", _sample(args.conn_id, request)
     known = known_sizes(args.conn_id)

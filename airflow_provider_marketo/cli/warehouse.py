@@ -80,8 +80,8 @@ def _promise(text: str) -> tuple[str, timedelta]:
     table, equals, age = text.partition("=")
     if not equals:
         raise MarketoInvalidRequestError(
-            f"{text!r} does not name a table and its greatest age",
+            f"{text!r} does not have the form TABLE=AGE",
             parameter="--promise",
-            remedy="Write the age as an ISO 8601 duration, such as --promise leads=PT2H.",
+            remedy="Write the table's maximum age as an ISO 8601 duration, such as --promise leads=PT2H.",
         )
     return table, as_period("--promise", age)

@@ -84,7 +84,7 @@ def tasks_of(dag_id: str, tasks: Sequence[DagTask]) -> list[DagTask]:
         raise MarketoInvalidRequestError(
             f"no stored DAG {with_nearest(dag_id, known)} has Marketo tasks",
             parameter="DAG_ID",
-            remedy="Give an object to extract, or a DAG that Airflow has parsed.",
+            remedy="Give a DAG that Airflow has parsed, or a type of object, such as leads.",
         )
     return found
 

@@ -35,9 +35,9 @@ class Setup:
 
     :param conn_ids: the connections to check. Default: every connection of type ``marketo`` that can be listed.
     :ivar connections: the settings of the connections to check.
-    :ivar others: the settings of all other Marketo connections, which may contradict those.
+    :ivar others: the settings of all other Marketo connections, which may contradict the checked ones.
     :ivar refused: the connections to check that cannot be read, with the reason.
-    :ivar answering: ids of the connections through which Marketo has answered. The check that calls adds them.
+    :ivar answering: ids of the connections through which Marketo has answered. The check that calls Marketo adds them.
     """
 
     def __init__(self, conn_ids: Sequence[str] | None = None) -> None:

@@ -293,7 +293,8 @@ class DailyBudget(_Account):
         day = settings.export_daily_mb * MEGABYTE - reserve
         if expected > day:
             raise MarketoInvalidRequestError(
-                f"the next file has about {_mb(expected)}, and the reserve leaves exports only {_mb(day)} a day",
+                f"the next file has about {_mb(expected)}, and exports may use only {_mb(day)} a day, because"
+                " export_reserve_mb keeps the rest",
                 parameter="window",
                 remedy="Use a shorter window, or lower the connection's export_reserve_mb.",
             )

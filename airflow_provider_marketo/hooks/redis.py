@@ -99,9 +99,13 @@ def _find_connection(settings: ConnectionSettings) -> Any:
         # Airflow reports a connection that it cannot read as missing. The error's own text may hold a part of a secret.
         remedy = unreadable(settings.redis_conn_id)
         is_missing = isinstance(error, AirflowNotFoundException) and not remedy
-        what = "no connection has the id in" if is_missing else "Airflow cannot read the connection in"
+        what = (
+            "redis_conn_id names a connection that does not exist"
+            if is_missing
+            else "Airflow cannot read the connection in redis_conn_id"
+        )
         raise MarketoInvalidRequestError(
-            f"connection {settings.conn_id}: {what} redis_conn_id ({type(error).__name__})",
+            f"connection {settings.conn_id}: {what} ({type(error).__name__})",
             parameter="redis_conn_id",
             remedy=remedy
             or (

@@ -180,7 +180,7 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
         raise _refused(
             f"Marketo has no field {', '.join(hints)}",
             "columns",
-            "Name columns by Marketo's API names, or map them with columns=. For leads, Admin > Field Management has"
+            "Name columns by Marketo's API names, or map them with columns. For leads, Admin > Field Management has"
             " the REST API names.",
         )
     fixed = [
@@ -198,7 +198,7 @@ def _check_names(targets: Sequence[str], described: Description, key: Sequence[s
         raise _refused(
             f"the input has no {', '.join(hints)}, which Marketo needs in every record",
             "columns",
-            "Add the column, or map one to it with columns=.",
+            "Add the column, or map one to it with the argument columns.",
         )
 
 

@@ -93,7 +93,7 @@ def place_of(rows: Rows, column: str, name: str) -> int:
     raise MarketoInvalidRequestError(
         f"the input has no column {with_nearest(column, rows.columns)}, by which leads are looked up",
         parameter="lookup_field" if column == name else "columns",
-        remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {name} with columns="
+        remedy=f"Its columns are {', '.join(rows.columns)}. Map one to {name} with the argument columns"
         + (", or look leads up by a field: lookup_field='email'." if name == LEAD_ID else "."),
     )
 

@@ -51,5 +51,5 @@ class MarketoPlugin(AirflowPlugin):
 
             return [{"app": make_app(), "url_prefix": _PREFIX, "name": "Marketo"}]
         except Exception:  # a missing page is better than an API server that does not start
-            log.exception("The page Marketo is missing: its app could not be made")
+            log.exception("Airflow starts without the page Marketo: its app could not be created")
             return []

@@ -63,12 +63,12 @@ class Manner:
     How the journal behaves, from now on.
 
     :param duplicates: part of the events, between 0 and 1, that come a second time.
-    :param disorder: greatest delay of an event in seconds, and of its duplicate after it.
+    :param disorder: greatest delay of an event, and of a duplicate after its event, in seconds.
     :param others: part of the events, between 0 and 1, for which another instance of the organization has one as well.
     :param unknown: part of the activities, between 0 and 1, for which the journal also has one whose type and
         attribute Marketo has not announced.
-    :param wrapping: shape of an entry: ``flat``, ``body``, ``event.body``, or ``mixed``; empty for Adobe's examples,
-        flat activities and wrapped audits.
+    :param wrapping: shape of an entry: ``flat``, ``body``, ``event.body``, or ``mixed``. If empty, activities are flat
+        and audits wrapped, as in Adobe's examples.
     :param ids: names of the event's id: ``both``, ``new`` or ``old``.
     :param odd: whether payloads have the oddities of Adobe's pages: odd times, quoted numbers, unknown members.
     :param page: events on a page if the request has no ``limit``.
@@ -76,8 +76,8 @@ class Manner:
     :param retry_after: form of ``retry-after`` at the end: ``seconds``, ``date`` or ``none``.
     :param joined_links: whether to send one ``Link`` header instead of several.
     :param next_host: scheme and host of the links; empty for relative ones.
-    :param forgets_silently: whether a forgotten position gets 204, and 400 from ``validate``, as Adobe once answered,
-        instead of 410.
+    :param forgets_silently: whether a forgotten position gets 204 (400 from ``validate``) instead of 410. Adobe once
+        answered so.
     :param management_api: whether the project has the I/O Management API, whose scope reading needs.
     :param token_life: seconds until a token of IMS expires.
     :param tokens: how many tokens IMS gives before it refuses further ones; 0 for any number.
@@ -209,7 +209,7 @@ class Journal:
 
     def at(self, seconds: float) -> int:
         """
-        Return the number of entries before a time, and a few fewer: Adobe starts at a position near it.
+        Return slightly less than the number of entries before a time: Adobe starts at a position near it.
 
         :param seconds: seconds before now.
         """

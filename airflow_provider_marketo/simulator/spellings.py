@@ -28,7 +28,7 @@ _SPELLINGS: Mapping[str, Mapping[str, str]] = {
     "data_ingestion.sync_program_member_status": _MEMBERS,
     "data_ingestion.delete_program_members": _MEMBERS,
 }
-"""For each operation: where another spelling may be, and the catalogue's name for the same place."""
+"""For each operation: the path of a name in another spelling, and the name in the catalogue."""
 
 
 def pairs_as_in_catalogue(operation: str, pairs: Pairs) -> list[tuple[str, str]]:

@@ -157,7 +157,8 @@ class StreamRequest(ExtractRequest):
             raise MarketoInvalidRequestError(
                 f"the JSON of events in {RAW} would show the values that other columns hash or leave out",
                 parameter="include_raw",
-                remedy="Leave out include_raw, or leave out both hash_fields and the lead fields in exclude_fields.",
+                remedy="Leave out include_raw. Otherwise remove hash_fields, and take the lead fields out of"
+                " exclude_fields.",
             )
         return plan
 

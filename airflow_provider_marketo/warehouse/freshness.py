@@ -73,7 +73,7 @@ def check_freshness(
 
     :param sql_conn_id: connection of the database.
     :param schema: schema of the tables.
-    :param promises: the greatest age of each table by its name.
+    :param promises: the maximum age of each table, by its name.
     :param now: the time to compare with; default now.
     :return: how new each table is.
     :raises MarketoInvalidRequestError: no load has made one of the tables.

@@ -102,7 +102,7 @@ def ranges_of_run(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapp
     settled = RunRanges(found, _types(hook))
     folder.write_state(place, settled)
     for source in SOURCES:
-        log.info("%s: %s to %s", source, found[f"{source}_start"] or "everything", found[f"{source}_end"] or "now")
+        log.info("%s: %s to %s", source, found[f"{source}_start"] or "the beginning", found[f"{source}_end"] or "now")
     return settled.result
 
 

@@ -152,7 +152,10 @@ def _load(engine: Engine, manifest: Manifest, dataset: ManifestDataset, options:
     )
     if counts.rejected:
         log.warning(
-            "%s: %s did not fit the column and became null, or lost a NUL", one.table, counted(counts.rejected, "value")
+            "%s: %s changed by the load: a value that does not fit its column becomes null, and a NUL character is"
+            " removed",
+            one.table,
+            counted(counts.rejected, "value was", "values were"),
         )
     return one
 
@@ -182,7 +185,7 @@ def _datasets(manifest: Manifest, table: str | None) -> list[ManifestDataset]:
             raise MarketoInvalidRequestError(
                 f"{dataset.name} and {other} would get the same table, {table_name(other)}",
                 parameter="manifest",
-                remedy="Extract them in separate tasks, and load one of them with table=.",
+                remedy="Extract them in separate tasks, and load one of them with the argument table.",
             )
     return list(manifest.datasets)
 

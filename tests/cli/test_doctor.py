@@ -267,7 +267,7 @@ def test_a_redis_server_that_does_not_answer_is_an_error(doctor, connected, monk
 def test_a_redis_connection_that_does_not_exist_is_an_error(doctor, connected):
     connected(coordination="redis", redis_conn_id="nowhere")
     ((_, _, _, found, _),) = findings(doctor(code=1), "redis", "error")
-    assert "no connection has the id in redis_conn_id" in found
+    assert "redis_conn_id names a connection that does not exist" in found
 
 
 @pytest.mark.parametrize("name", ["pool", "redis_conn_id", "ca_bundle", "partner_id", "ui_url", "identity_url"])

@@ -47,7 +47,7 @@ def test_freshness_says_up_to_when_a_table_has_all_changes(airflow, warehouse):
     [
         ("leads=PT1H", "leads is .* old .* 1 hour is promised"),
         ("emails=P1D", "no load has made the table emails"),
-        ("leads", "does not name a table and its greatest age. Write the age as an ISO 8601 duration"),
+        ("leads", "does not have the form TABLE=AGE. Write the table's maximum age as an ISO 8601 duration"),
     ],
 )
 def test_a_promise_that_is_not_kept_ends_with_an_error(airflow, warehouse, promise, message):

@@ -250,7 +250,8 @@ def test_two_connections_to_one_instance_share_one_file():
 
 def test_a_missing_redis_connection_is_named():
     with pytest.raises(
-        MarketoInvalidRequestError, match=r"^connection marketo_default: no connection has the id in redis_conn_id"
+        MarketoInvalidRequestError,
+        match=r"^connection marketo_default: redis_conn_id names a connection that does not exist",
     ) as caught:
         governor_of(settings(redis_conn_id="the_redis"))
     assert caught.value.parameter == "redis_conn_id"

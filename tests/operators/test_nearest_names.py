@@ -188,7 +188,7 @@ def run(marketo, tmp_path) -> Callable[..., Any]:
                 "evidence": "<folder>/e",
                 "confirm": True,
             },
-            "no column 'emial' \\(did you mean 'email'.*with columns=",
+            "no column 'emial' \\(did you mean 'email'.*with the argument columns",
         ),
         (
             MarketoBulkExtractOperator,

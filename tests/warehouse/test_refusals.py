@@ -92,7 +92,7 @@ def test_a_session_that_refuses_memory_for_temporary_tables_is_used(warehouse, p
 
 
 @pytest.mark.parametrize("make_warehouse", POSTGRES, indirect=True)
-def test_a_load_waits_for_another_one_longer_than_for_people(warehouse, publish, monkeypatch):
+def test_a_load_waits_longer_for_another_load_than_for_other_users(warehouse, publish, monkeypatch):
     from airflow_provider_marketo.warehouse.engines import postgres
 
     monkeypatch.setitem(postgres._SETTINGS, "lock_timeout", "1ms")
@@ -260,7 +260,7 @@ def load_killed(warehouse, manifest, number: int) -> bool:
     :return: whether it was killed; otherwise the load has fewer statements.
     """
     engine_class = type(warehouse.engine)
-    warehouse.engine.close()  # one process at a time has a file of DuckDB
+    warehouse.engine.close()  # only one process at a time can open a DuckDB file
     try:
         child = os.fork()
     except OSError as error:
