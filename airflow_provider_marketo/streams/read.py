@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -63,7 +63,7 @@ class FeedReader:
 
     def read(self, passes: Sequence[Pass], parallel: int) -> Iterator[Sequence[Record]]:
         """
-        Yield the records of all passes, page by page, as they come. The next page of each pass is fetched meanwhile.
+        Yield the records of all passes, page by page in turn. The next page of each pass is fetched meanwhile.
 
         :param passes: the cursors.
         :param parallel: calls in flight at a time.
@@ -164,7 +164,7 @@ _END: Any = object()
 
 def together(sources: Sequence[Iterator[Item]], threads: int) -> Iterator[Item]:
     """
-    Yield the items of several iterators, in the order in which they come; each iterator is one item ahead.
+    Yield the items of several iterators in turn, so that a repeated run has the same order; each is one item ahead.
 
     :param sources: the iterators; each is advanced by one thread at a time.
     :param threads: how many iterators are advanced at a time.
@@ -174,13 +174,13 @@ def together(sources: Sequence[Iterator[Item]], threads: int) -> Iterator[Item]:
         def advance(source: Iterator[Item]) -> Future[Any]:
             return pool.submit(next, source, _END)
 
-        running = {advance(source): source for source in sources}
+        running = {number: advance(source) for number, source in enumerate(sources)}
         try:
             while running:
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    source, item = running.pop(done), done.result()
+                for number in tuple(running):
+                    item = running.pop(number).result()
                     if item is not _END:
-                        running[advance(source)] = source
+                        running[number] = advance(sources[number])
                         yield item
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
