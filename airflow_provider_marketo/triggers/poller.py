@@ -122,11 +122,15 @@ class Poller(Generic[Q, A]):
                 answers = dict.fromkeys(conditions, MarketoError(f"{type(error).__name__}: {error}"))
             ended = loop.time()
             for waiter in tuple(self._waiters):
-                if not waiter.answer.done() and waiter.condition in conditions:
-                    # After a slow poll, leave the instance alone for as long as the poll took.
-                    pause = max(BREAK * waiter.interval, ended - begun)
-                    waiter.due = max(begun + waiter.interval, ended + pause)
+                if waiter.answer.done():
+                    continue
+                # After a slow poll, leave the instance alone for as long as the poll took.
+                rested = ended + max(BREAK * waiter.interval, ended - begun)
+                if waiter.condition in conditions:
+                    waiter.due = max(begun + waiter.interval, rested)
                     self._tell(waiter, answers.get(waiter.condition))
+                elif waiter.due > ended:  # it joined during the poll, and need not be asked at once
+                    waiter.due = max(waiter.due, rested)
 
     async def _until_due(self) -> None:
         loop = asyncio.get_running_loop()
