@@ -22,12 +22,24 @@ def _database() -> None:
 
 
 @pytest.fixture
-def airflow(_database: None, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def airflow(_database: None, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
     """
     Return a function that runs a command as ``airflow marketo`` does and returns its output.
 
-    The database has no pools, Variables or connections at the start of each test.
+    The database has no pools, Variables or connections before and after each test.
     """
+    _empty_database()
+
+    def run(*arguments: str) -> str:
+        capsys.readouterr()
+        main(arguments)
+        return capsys.readouterr().out
+
+    yield run
+    _empty_database()
+
+
+def _empty_database() -> None:
     from airflow.models.connection import Connection
     from airflow.models.pool import Pool
     from airflow.models.variable import Variable
@@ -38,13 +50,6 @@ def airflow(_database: None, capsys: pytest.CaptureFixture[str]) -> Callable[...
         for table in (Connection, Variable):
             session.execute(delete(table))
         session.execute(delete(Pool).where(Pool.pool != "default_pool"))
-
-    def run(*arguments: str) -> str:
-        capsys.readouterr()
-        main(arguments)
-        return capsys.readouterr().out
-
-    return run
 
 
 @pytest.fixture
