@@ -23,10 +23,13 @@ from airflow_provider_marketo.warehouse.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from airflow_provider_marketo.warehouse.engine import Engine
     from airflow_provider_marketo.warehouse.log import Log
+
+LEAD_IDS = ("leadId", "loserId", "winnerId")
+"""Fields by which an erasure finds the rows of a lead, beside the key of leads: they always have a column."""
 
 _KEPT = (*SYSTEM_COLUMNS, VALID_FROM, VALID_TO)
 
@@ -95,7 +98,8 @@ def erase(engine: Engine, log: Log, tables: Iterable[str] | None = None) -> dict
         for name in (table, history_table(table)):
             found = engine.columns(name)
             others = [column for column in found if column not in (*key, *leads, *_KEPT)]
-            if found and others and (count := _empty(engine, name, leads, others, marks=DELETED_AT in found)):
+            ids = {lead: found.get(lead) for lead in leads}
+            if found and others and (count := _empty(engine, name, ids, others, marks=DELETED_AT in found)):
                 emptied[name] = count
     return emptied
 
@@ -124,6 +128,8 @@ def _note_merged(engine: Engine, log: Log) -> bool:
         if dataset != "merged_leads" or not engine.declared_columns(table):
             continue
         fields = log.known(table)
+        if not {"loserId", "winnerId"} <= fields.keys():  # extracted without them
+            continue
         loser, winner = (f"m.{quote(fields[name][0])}" for name in ("loserId", "winnerId"))
         found = (
             f"SELECT {loser}, MAX(e.{ERASED_AT}) FROM {engine.table(table)} AS m, {erased} AS e"
@@ -136,13 +142,16 @@ def _note_merged(engine: Engine, log: Log) -> bool:
     return noted
 
 
-def _empty(engine: Engine, table: str, leads: Sequence[str], others: Sequence[str], *, marks: bool) -> int:
+def _empty(engine: Engine, table: str, leads: Mapping[str, str | None], others: Sequence[str], *, marks: bool) -> int:
     """Empty the rows of a table that say anything about an erased lead, and return their number."""
     target, erased = engine.table(table), engine.table(ERASED)
     full = any_of([f"t.{quote(column)} IS NOT NULL" for column in others])
     total = 0
-    for lead in leads:
-        condition = f"t.{quote(lead)} = e.{ERASED_LEAD} AND ({full})"
+    for lead, kind in leads.items():
+        erased_id = f"e.{ERASED_LEAD}"
+        if kind == types.TEXT:  # hashed, or of another system: it need not be a number
+            erased_id = engine.as_text(erased_id, types.INT)
+        condition = f"t.{quote(lead)} = {erased_id} AND ({full})"
         found = engine.query(f"SELECT COUNT(*) FROM {target} AS t, {erased} AS e WHERE {condition}")
         if not found or not found[0][0]:
             continue

@@ -266,6 +266,7 @@ class DatasetLoad:
         if most is not None:
             removal = self._dataset.removal
             needed = {*self._dataset.key, *self._dataset.scope, "updatedAt"}
+            needed |= set(erasure.LEAD_IDS).intersection(self._fields)
             needed |= {*removal.key.values(), removal.date} if removal else set()
             read = fields_of_models(self._dataset.name, self._fields)
             new = sorted(

@@ -12,6 +12,7 @@ import pytest
 
 from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidRequestError
 from airflow_provider_marketo.output.manifest import Removal
+from airflow_provider_marketo.warehouse.erase import erase_leads
 from airflow_provider_marketo.warehouse.errors import MarketoWarehouseError
 from tests.warehouse.conftest import databases
 from tests.warehouse.published import DAY
@@ -350,6 +351,43 @@ def test_erasing_empties_every_table_and_no_later_load_brings_it_back(warehouse,
     assert "secret" not in repr({table: warehouse.rows(table) for table in warehouse.tables()})
     assert warehouse.rows("leads", "id", "email") == [(1, None), (2, "a@x.y")]
     assert warehouse.rows("lead_changes", "marketo_guid", "new_value") == [("a", None), ("b", "z"), ("c", None)]
+
+
+ACTIVITIES = {"marketoGUID": "string", "note": "string", "activityDate": "datetime", "leadId": "integer"}
+CLICKS = {"columns": ACTIVITIES, "key": ("marketoGUID",), "name": "activity_click_link"}
+
+
+def test_max_columns_leaves_a_column_to_the_ids_by_which_leads_are_erased(warehouse, publish):
+    merged = {"marketoGUID": "string", "loserId": "integer", "activityDate": "datetime", "winnerId": "integer"}
+    removal = Removal("leads", {"id": "loserId"}, "activityDate")
+    facts = {"name": "merged_leads", "key": ("marketoGUID",), "kind": "deletes", "columns": merged, "removal": removal}
+    warehouse.load(publish([lead(1), lead(2, "secret@x.y"), lead(3)], as_of=DAY(2)))
+    warehouse.load(publish([("a", "secret", DAY(1), 1)], as_of=DAY(2), **CLICKS), max_columns=2)
+    warehouse.load(publish([("g", 2, DAY(3), 1)], as_of=DAY(4), **facts), max_columns=2)
+    assert erase_leads("wh", warehouse.schema, [1]) == {"activity_click_link": 1, "leads": 2}
+    assert "secret" not in repr({table: warehouse.rows(table) for table in warehouse.tables()})
+
+
+def test_an_id_of_a_lead_that_is_a_text_stops_no_erasure(warehouse, publish):
+    facts = {**CLICKS, "columns": {**ACTIVITIES, "leadId": "string"}}
+    warehouse.load(publish([lead(1, "secret@x.y")], as_of=DAY(2)))
+    warehouse.load(publish([("a", "hidden", DAY(1), "d0c3"), ("b", "secret", DAY(1), "1")], as_of=DAY(2), **facts))
+    assert erase_leads("wh", warehouse.schema, [1]) == {"activity_click_link": 1, "leads": 1}
+    warehouse.load(publish([("c", "hidden", DAY(3), "d0c3")], as_of=DAY(4), **facts))
+    assert warehouse.rows("activity_click_link", "marketo_guid", "note") == [
+        ("a", "hidden"),
+        ("b", None),
+        ("c", "hidden"),
+    ]
+
+
+def test_merges_without_the_winner_stop_no_erasure(warehouse, publish):
+    columns = {"marketoGUID": "string", "loserId": "integer", "activityDate": "datetime"}
+    removal = Removal("leads", {"id": "loserId"}, "activityDate")
+    facts = {"name": "merged_leads", "key": ("marketoGUID",), "kind": "deletes", "columns": columns, "removal": removal}
+    warehouse.load(publish([lead(1), lead(2)], as_of=DAY(2)))
+    warehouse.load(publish([("g", 2, DAY(3))], as_of=DAY(4), **facts))
+    assert erase_leads("wh", warehouse.schema, [1]) == {"leads": 1}
 
 
 def test_a_dry_run_says_every_statement_and_changes_nothing(warehouse, publish, caplog):
