@@ -149,7 +149,8 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
     Return the plan without the excluded columns, and with the lead fields to hide in rows of changes.
 
     In rows of changes, ``exclude_fields`` and ``hash_fields`` also name lead fields: their old and new values are left
-    out or hashed.
+    out or hashed. For program members they may name lead fields that are not exported: what leads hide is hidden there,
+    too, whatever fields the members have.
 
     :param plan: the plan with all columns.
     :param request: the author's request.
@@ -163,7 +164,11 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
             known = names_of_fields(records)
         plan = replace(plan, changed_fields={name: known[name] for name in sorted(of_rows & set(known))})
         _require_columns_of_changes(plan)
-    elsewhere = plan.changed_fields
+    elsewhere = set(plan.changed_fields)
+    if of_rows and request.export.has_lead_fields:
+        records = client.call("leads.describe").records
+        with reading("leads.describe"):
+            elsewhere |= of_rows & set(names_of_fields(records))
     for name in request.exclude_fields:
         if name not in plan.columns and name not in elsewhere:
             raise MarketoInvalidRequestError(

@@ -85,7 +85,8 @@ class MarketoBulkExtractOperator(PublishesLineage, MarketoJobOperator):
         from those of the output's earlier files.
     :param exclude_fields: fields to leave out. They are neither exported nor written. The key cannot be left out.
     :param hash_fields: fields replaced by digests (HMAC-SHA-256) with the key ``hash_secret`` of the connection. For
-        activities, this and ``exclude_fields`` also take fields of leads, and hide their old and new values.
+        activities, this and ``exclude_fields`` also take fields of leads, and hide their old and new values. For
+        program members they also take fields of leads that are not exported.
     :param on_type_error: what to do with a value that does not fit its column: ``null``, ``string`` (null, and its text
         in the column ``_misfits``) or ``fail``. The manifest always counts such values.
     :param on_quota_exhausted: ``defer`` until the quota's reset and continue, without a worker, or ``fail`` at once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -11,6 +12,7 @@ from airflow_provider_marketo.argument_names import NamesArguments
 from airflow_provider_marketo.arguments import (
     Check,
     count,
+    flag,
     is_filled_in_later,
     moment,
     narrowing,
@@ -22,6 +24,7 @@ from airflow_provider_marketo.arguments import (
 from airflow_provider_marketo.choices import ListingObject, LookedUpObject, RemovalFeed
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
 from airflow_provider_marketo.client.suggest import with_nearest
+from airflow_provider_marketo.conversions import shown
 from airflow_provider_marketo.options import options
 from airflow_provider_marketo.task_groups.tasks import (
     CustomObjectInRangeOperator,
@@ -34,11 +37,15 @@ from airflow_provider_marketo.task_groups.tasks import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
 LEADS, ACTIVITIES, REFERENCE, MEMBERS = "leads", "activities", "reference", "program_members"
 OBJECTS, REMOVALS = "custom_objects", "removals"
+_TIMES = ("createdAt", "updatedAt")
+"""Fields that members have of their own, under the names of fields of leads."""
+
+_FORM = "Write tables={'leads': {'exclude_fields': [...]}}; a table without options is {'program_tokens': {}}."
 _FILTERS = ("exclude_fields", "hash_fields")
 _OPTIONS: Mapping[str, Sequence[str]] = {
     LEADS: ("fields", *_FILTERS, "history", "max_columns"),
@@ -82,7 +89,8 @@ class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
         tables of reference data. A table of reference data that is not listed by default, such as ``program_tokens``,
         is listed if it is named: ``{"program_tokens": {}}``. Tables that Marketo only looks up need keys:
         ``{"companies": {"keys": [...]}}``, or ``"found"`` for the keys that leads have; for opportunities, the keys
-        that their roles have. Fields that leads exclude or hash are also hidden in the activities that change them.
+        that their roles have. Fields that leads exclude or hash are also hidden in the activities that change them
+        and in program members.
         ``"max_columns"`` of leads, and ``"max_deletes"`` of members and tables of reference data, are passed to the
         load.
     :param output_path: folder for the files: a local path, ``file://``, ``s3://conn_id@bucket/prefix``, ``gs://`` or
@@ -178,9 +186,11 @@ class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
             **leads,
         )
         leads_loaded = self._load({LEADS: changed}, max_columns=most)
-        for option in _FILTERS:  # a value that leads do not show must not come in with its change
-            if hidden := [*activities.get(option, ()), *leads.get(option, ())]:
-                activities[option] = list(dict.fromkeys(hidden))
+        for option in _FILTERS:  # a value that leads do not show must not come in with its change, or with a membership
+            for other, own in ((activities, ()), (members, _TIMES)):
+                of_leads = [each for each in _listed(leads, option) if each not in own]
+                if hidden := [*_listed(other, option), *of_leads]:
+                    other[option] = list(dict.fromkeys(hidden))
         happened = ExtractInRangeOperator(
             task_id="extract_activities",
             object_type="activities",
@@ -251,6 +261,11 @@ class MarketoWarehouseTaskGroup(NamesArguments, TaskGroup):
         return f"{root.rstrip('/')}/{self.dag.dag_id}/{self.group_id}"
 
 
+def _listed(given: Mapping[str, Any], option: str) -> Sequence[str]:
+    """Return the names that an author has given as a list, or as a text with commas."""
+    return texts()(option, given.get(option)) or ()
+
+
 def _listing_arguments(tables: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return the author's options for tables of reference data, by argument of the operator."""
     named = [table for table in tables if table in get_args(ListingObject)]
@@ -271,12 +286,20 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
 
     :raises MarketoInvalidRequestError: a table or an option that the group does not have.
     """
+    if not isinstance(tables, Mapping):
+        raise MarketoInvalidRequestError(
+            f"tables={shown(tables)} is not a dict of options by table", parameter="tables", remedy=_FORM
+        )
     for table, given in tables.items():
         if table not in OPTIONS:
             raise MarketoInvalidRequestError(
                 f"there are no options for {with_nearest(table, list(OPTIONS))}",
                 parameter="tables",
                 remedy=f"Use {', '.join(OPTIONS)}.",
+            )
+        if not isinstance(given, Mapping):
+            raise MarketoInvalidRequestError(
+                f"tables[{table!r}]={shown(given)} is not a dict of options", parameter="tables", remedy=_FORM
             )
         for option, value in given.items():
             if option not in OPTIONS[table]:
@@ -289,7 +312,9 @@ def _checked_tables(tables: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Map
                 count(minimum=2)(f"tables[{table!r}][{option!r}]", value)
             elif option == "max_deletes":
                 number()(f"tables[{table!r}][{option!r}]", value)
-            elif option != "history" and value != "all" and (option, value) != ("keys", FOUND):
+            elif option == "history":
+                flag()(f"tables[{table!r}][{option!r}]", value)
+            elif value != "all" and (option, value) != ("keys", FOUND):
                 check = texts() if option in _FILTERS else narrowing(texts())
                 check(f"tables[{table!r}][{option!r}]", value)
         if table in get_args(LookedUpObject) and not given.get("keys"):

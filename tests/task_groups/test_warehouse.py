@@ -222,6 +222,9 @@ def test_fields_that_are_excluded_never_reach_the_table(marketo, governed, datab
     [
         ({"tables": {"leeds": {}}}, "no options for 'leeds' .did you mean 'leads'"),
         ({"tables": {"leads": {"exclude": ["email"]}}}, "leads has no 'exclude'"),
+        ({"tables": ["leads"]}, "is not a dict of options by table"),
+        ({"tables": {"leads": None}}, r"tables\['leads'\]=None is not a dict of options"),
+        ({"tables": {"leads": {"history": "yes"}}}, r"tables\['leads'\]\['history'\]='yes' is neither True nor False"),
         ({"start": "soon"}, "start='soon' is not a date"),
         ({"lookback": 5}, "lookback=5 has no unit"),
     ],
@@ -257,6 +260,27 @@ def test_what_leads_hide_is_hidden_in_their_changes(tmp_path, database):
     tasks = {task.task_id: task for task in group(tmp_path, tables=tables).iter_tasks()}
     assert tasks["marketo.extract_activities"].hash_fields == ["primaryAttributeValue", "email"]
     assert tasks["marketo.extract_activities"].exclude_fields == ["phone"]
+    tasks = {task.task_id: task for task in group(tmp_path, tables={"leads": {"exclude_fields": "phone"}}).iter_tasks()}
+    assert tasks["marketo.extract_activities"].exclude_fields == ["phone"]
+
+
+def test_what_leads_hide_is_hidden_in_program_members(marketo, governed, database, tmp_path):
+    marketo(leads=20, activities=20, assets=1, limits=False)
+    tables = {"leads": {"exclude_fields": ["email", "updatedAt"]}, "program_members": {"exclude_fields": ["company"]}}
+    run = Run(group(tmp_path, tables=tables), "r")
+    run.one("ranges")
+    (dataset,) = run.one("extract_program_members")["datasets"]
+    columns = {column["name"] for column in dataset["columns"]}
+    assert not columns & {"email", "company"}
+    assert {"leadId", "firstName", "updatedAt"} <= columns
+
+
+def test_what_leads_hide_may_be_missing_in_program_members(marketo, governed, database, tmp_path):
+    marketo(leads=20, activities=20, assets=1, limits=False)
+    members = {"fields": ["leadId", "programId", "statusName"]}
+    run = Run(group(tmp_path, tables={"leads": {"exclude_fields": ["email"]}, "program_members": members}), "r")
+    run.one("ranges")
+    assert run.one("extract_program_members")["rows"] > 0
 
 
 def test_what_marketo_only_looks_up_needs_keys(tmp_path, database):

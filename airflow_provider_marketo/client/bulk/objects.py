@@ -66,6 +66,7 @@ class ExportObject:
     :param all_by_default: whether every field is exported when the author names no fields.
     :param fields_on_request: fixed fields that are exported only when they are named.
     :param tells_changes: whether rows report changes of lead fields, and so hold their values.
+    :param has_lead_fields: whether rows also have fields of their lead, as far as they are exported.
     :param has_types: whether each row has an activity type, which says what attributes it has and how long it is kept.
     :param arguments: arguments of an extract that only this kind of object takes.
     :param custom: whether this kind has several types, so that ``custom_object`` must name one.
@@ -86,6 +87,7 @@ class ExportObject:
     all_by_default: bool = False
     fields_on_request: tuple[str, ...] = ()
     tells_changes: bool = False
+    has_lead_fields: bool = False
     has_types: bool = False
     arguments: tuple[str, ...] = ()
     custom: bool = False
@@ -134,6 +136,7 @@ OBJECTS: Mapping[str, ExportObject] = {
             needs=("programId", "programIds"),
             batched=BatchedFilter("programIds", most=10, label="programs", column="programId"),
             arguments=("programs",),
+            has_lead_fields=True,
         ),
         ExportObject(
             name="custom_objects",
