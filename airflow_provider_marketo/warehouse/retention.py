@@ -6,7 +6,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.counts import counted, duration
-from airflow_provider_marketo.client.dates import parse_date
+from airflow_provider_marketo.client.dates import iso, parse_date
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.printable import printable_logger
 from airflow_provider_marketo.output import layout
@@ -14,6 +14,7 @@ from airflow_provider_marketo.output.folder import OutputFolder
 from airflow_provider_marketo.output.manifest import Manifest
 from airflow_provider_marketo.warehouse.engine import literal
 from airflow_provider_marketo.warehouse.engines import connect
+from airflow_provider_marketo.warehouse.log import as_iso
 from airflow_provider_marketo.warehouse.names import LOADS
 
 if TYPE_CHECKING:
@@ -104,8 +105,14 @@ def _time(manifest: Manifest) -> datetime:
     return parse_date(manifest.as_of or manifest.end or "1970-01-01T00:00:00Z")
 
 
-def _datasets(manifest: Manifest) -> set[str]:
-    return {dataset.name for dataset in manifest.datasets if dataset.skipped is None}
+def _readings(manifest: Manifest) -> set[tuple[str, str]]:
+    """
+    Return each dataset with the time when it was read, as the log has them.
+
+    An extract that is cleared writes its manifest again, with other files: the log then has another time.
+    """
+    read = [(each.name, each.as_of or manifest.as_of or manifest.end) for each in manifest.datasets if not each.skipped]
+    return {(name, iso(parse_date(time)) if time else "") for name, time in read}
 
 
 def _loaded(sql_conn_id: str, schema: str | None, manifests: Mapping[str, Manifest]) -> dict[str, Manifest]:
@@ -114,8 +121,8 @@ def _loaded(sql_conn_id: str, schema: str | None, manifests: Mapping[str, Manife
         return {}
     listed = ", ".join(literal(each.manifest) for each in manifests.values())
     with closing(connect(sql_conn_id, schema)) as engine:
-        found = engine.query(f"SELECT manifest, dataset FROM {engine.table(LOADS)} WHERE manifest IN ({listed})")
-    loaded: dict[str, set[str]] = {}
-    for manifest, dataset in found:
-        loaded.setdefault(str(manifest), set()).add(str(dataset))
-    return {name: each for name, each in manifests.items() if _datasets(each) <= loaded.get(each.manifest or "", set())}
+        found = engine.query(f"SELECT manifest, dataset, as_of FROM {engine.table(LOADS)} WHERE manifest IN ({listed})")
+    loaded: dict[str, set[tuple[str, str]]] = {}
+    for manifest, dataset, as_of in found:  # without a time in the manifest, any load counts
+        loaded.setdefault(str(manifest), set()).update({(str(dataset), as_iso(as_of)), (str(dataset), "")})
+    return {name: each for name, each in manifests.items() if _readings(each) <= loaded.get(each.manifest or "", set())}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_marketo.warehouse.retention import remove_loaded_files
+from airflow_provider_marketo.warehouse.retention import remove_all_loaded_files, remove_loaded_files
 from tests.warehouse.published import published
 
 WEEK = timedelta(days=7)
@@ -44,6 +44,16 @@ def test_what_is_loaded_goes_after_a_week_and_the_rest_stays(warehouse, folder):
     assert clean(warehouse, folder) == 0
     result = warehouse.load(old)
     assert result["tables"]["old"]["repeated"], "a load that is cleared needs no files"
+
+
+def test_what_was_extracted_again_and_is_not_loaded_yet_stays(warehouse, folder):
+    warehouse.load(published(folder, ROW, name="old", as_of="2026-01-01T00:00:00Z"))
+    again = published(folder, [*ROW, (2, None, None, None)], name="old", as_of="2026-01-02T00:00:00Z")
+    warehouse.load(published(folder, ROW, name="newest", as_of="2026-01-19T00:00:00Z"))
+    assert clean(warehouse, folder) == 0
+    removed, left = remove_all_loaded_files(f"file://{folder}", "wh", warehouse.schema)
+    assert (len(removed), left) == (1, [again.files[0].name])
+    assert warehouse.load(again)["tables"]["old"]["inserted"] == 1
 
 
 def test_a_file_that_a_newer_manifest_lists_stays(warehouse, folder):
