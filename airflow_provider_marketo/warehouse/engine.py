@@ -49,6 +49,8 @@ class Engine(ABC):
     has_schemas: ClassVar[bool] = True
     definitions_commit: ClassVar[bool] = False
     """Whether creating or altering a table ends or breaks a transaction. If so, a load does it beforehand."""
+    ignores_case: ClassVar[bool] = False
+    """Whether two schemas whose names differ only by case are one."""
     locks_by_row: ClassVar[bool] = False
     """Whether transactions conflict only if they change the same row. Loads then lock a table by its row of locks."""
     type_without_zone: ClassVar[str] = "TIMESTAMP"

@@ -178,6 +178,12 @@ def _datasets(manifest: Manifest, table: str | None) -> list[ManifestDataset]:
             parameter="table",
             remedy="Leave table out: each dataset then gets a table of its own.",
         )
+    if table is not None and not table_name(table):
+        raise MarketoInvalidRequestError(
+            f"table={table!r} has no ASCII letter or digit, and names of tables have nothing else",
+            parameter="table",
+            remedy="Name it in ASCII, such as table='customers'.",
+        )
     taken: dict[str, str] = {}
     for dataset in manifest.datasets:
         other = taken.setdefault(table_name(dataset.name), dataset.name)

@@ -47,7 +47,8 @@ def run(operator, events=None):
 
 
 def load(manifest, **arguments):
-    return MarketoToSqlOperator(task_id="load", manifest=manifest, sql_conn_id="wh", schema="marketo", **arguments)
+    given = {"schema": "marketo", **arguments}
+    return MarketoToSqlOperator(task_id="load", manifest=manifest, sql_conn_id="wh", **given)
 
 
 def query(path, sql):
@@ -152,6 +153,20 @@ def test_a_schema_with_the_name_of_the_file_is_refused_by_duckdb(tmp_path, monke
     monkeypatch.setenv("AIRFLOW_CONN_WH", json.dumps({"conn_type": "duckdb", "host": str(path)}))
     with pytest.raises(MarketoTaskError, match=r"the name of the database's file.*another name"):
         run(load(published(tmp_path / "out", LEADS).to_xcom()))
+
+
+def test_a_schema_of_duckdb_is_one_in_any_case(database, tmp_path):
+    manifest = published(tmp_path / "out", LEADS).to_xcom()
+    run(load(manifest, schema="Marketo"))
+    again = run(load(manifest, schema="MARKETO"))
+    assert again["tables"]["leads"]["repeated"]
+    with pytest.raises(MarketoTaskError, match="the tables are in marketo"):
+        run(load(manifest, schema="Marketo", fivetran_schema="marketo"))
+
+
+def test_a_table_must_have_a_name_in_ascii(database, tmp_path):
+    with pytest.raises(MarketoTaskError, match=r"table='客户' has no ASCII letter or digit"):
+        run(load(published(tmp_path / "out", LEADS).to_xcom(), table="客户"))
 
 
 def test_views_are_refused_where_there_are_no_schemas(tmp_path, monkeypatch):

@@ -55,6 +55,7 @@ class Warehouse(ConnectionEngine):
         "No space left": "Make room on the disk of the file (sql_conn_id), and run the task again.",
     }
     locks_by_row = True
+    ignores_case = True
     _has_index = False
 
     def __init__(self, hook: Any, schema: str | None) -> None:
@@ -67,8 +68,17 @@ class Warehouse(ConnectionEngine):
                 remedy="Set the connection's host to the path of a file.",
             )
         self._connection = _opened(hook)
+        self.schema = self._existing(schema or "main")
         self.execute("SET TimeZone = 'UTC'")
         self.execute("SET preserve_insertion_order = false")  # keeping the order would leave the insert to one core
+
+    def _existing(self, schema: str) -> str:
+        """Return the name of a schema as it was created: DuckDB ignores case, and its catalog keeps it."""
+        found = self.query(
+            "SELECT schema_name FROM information_schema.schemata WHERE catalog_name = current_database()"
+            f" AND LOWER(schema_name) = LOWER({literal(schema)})"
+        )
+        return str(found[0][0]) if found else schema
 
     def create_schema(self) -> None:
         """:raises MarketoInvalidRequestError: schema and file have the same name, and DuckDB cannot tell them apart."""
@@ -114,7 +124,8 @@ class Warehouse(ConnectionEngine):
     def declared_columns(self, table: str) -> dict[str, str]:
         found = self.query(
             "SELECT column_name, data_type FROM information_schema.columns WHERE table_catalog = current_database()"
-            f" AND table_schema = {literal(self.schema)} AND table_name = {literal(table)} ORDER BY ordinal_position"
+            f" AND LOWER(table_schema) = LOWER({literal(self.schema)}) AND table_name = {literal(table)}"
+            " ORDER BY ordinal_position"
         )
         return {str(name): str(kind) for name, kind in found}
 
