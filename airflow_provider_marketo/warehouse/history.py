@@ -97,8 +97,8 @@ class History:
 
         :param newest: ``as_of`` of the newest load of the table.
         """
-        if newest is not None and self._as_of <= newest:
-            sets = [f"{quote(name)} = d.{quote(name)}" for name in self._shape.others]
+        sets = [f"{quote(name)} = d.{quote(name)}" for name in self._shape.others]
+        if sets and newest is not None and self._as_of <= newest:
             self._engine.execute(
                 f"UPDATE {self._table} AS h SET {', '.join(sets)} FROM {quote(DELTA)} AS d"
                 f" WHERE {self._on('h', 'd')} AND h.{quote(VALID_TO)} IS NULL"

@@ -313,6 +313,12 @@ def test_of_two_versions_that_were_read_at_the_same_time_one_stays(warehouse, pu
     assert len(warehouse.query("SELECT 1 FROM {leads_history}")) == 2
 
 
+def test_rows_with_nothing_but_a_key_have_versions(warehouse, publish):
+    for rows in ([(1,), (2,)], [(1,), (3,)]):
+        warehouse.load(publish(rows, columns={"id": "integer"}, as_of=DAY(2)), history=True)
+    assert warehouse.rows("leads_history", "id", "_valid_to") == [(1, None), (2, None), (3, None)]
+
+
 @pytest.mark.parametrize("length", [56, 63, 80])
 def test_a_table_with_a_long_name_has_versions(warehouse, publish, length):
     name = "x" * length
