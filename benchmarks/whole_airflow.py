@@ -86,7 +86,7 @@ def idle_jobs(simulator: Simulator, kind: str, number: int) -> list[str]:
 
 
 def tasks_in(airflow: RealAirflow, *states: str) -> int:
-    """Return the number of tasks in any of some states."""
+    """Return the number of tasks in any of the given states."""
     wanted = "&".join(f"state={state}" for state in states)
     return int(airflow.api("GET", f"/api/v2/dags/~/dagRuns/~/taskInstances?{wanted}&limit=1")["total_entries"])
 
@@ -115,7 +115,7 @@ def steadily(look: Callable[[], Any]) -> Any:
 
 def megabytes_of(processes: Iterable[psutil.Process]) -> float:
     """
-    Return the megabytes that processes do not share with others. A process that has ended counts as none.
+    Return the megabytes that processes do not share with others. A process that has ended counts as 0.
 
     :param processes: the processes, such as those of a component.
     """

@@ -76,9 +76,9 @@ class Manner:
     :param retry_after: form of ``retry-after`` at the end: ``seconds``, ``date`` or ``none``.
     :param joined_links: whether to send one ``Link`` header instead of several.
     :param next_host: scheme and host of the links; empty for relative ones.
-    :param forgets_silently: whether a forgotten position gets 204 (400 from ``validate``) instead of 410. Adobe once
-        answered so.
-    :param management_api: whether the project has the I/O Management API, whose scope reading needs.
+    :param forgets_silently: whether a forgotten position gets 204 (400 from ``validate``) instead of 410, as Adobe
+        once did.
+    :param management_api: whether the project has the I/O Management API. Reading the journal needs its scope.
     :param token_life: seconds until a token of IMS expires.
     :param tokens: how many tokens IMS gives before it refuses further ones; 0 for any number.
     """
@@ -186,7 +186,7 @@ class Journal:
         self._happen(self._now(), audit=(kind, data))
 
     def settle(self) -> None:
-        """Let everything arrive that is due."""
+        """Let everything that is due arrive."""
         now = self._now()
         if now > self._settled:
             first, self._settled = self._settled + 1, now
