@@ -75,7 +75,8 @@ def trigger(context: Mapping[str, Any], hook: MarketoHook, arguments: Mapping[st
     sent, earlier = task.send_all(calls, lambda: campaign.update(requestable(task, campaign_id)))
     groups = counted(len(calls), "group")
     audience = counted(len(leads), "lead")
-    log.info("The audience is %s in %s; an earlier try sent %d of these groups", audience, groups, earlier)
+    before = f"; an earlier try sent {earlier} of these groups" if earlier else ""
+    log.info("The audience is %s in %s%s", audience, groups, before)
     return {
         "campaign_id": campaign_id,
         "campaign": campaign.get("name"),

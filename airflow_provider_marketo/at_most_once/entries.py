@@ -110,7 +110,7 @@ class Entry(Serializable):
         try:
             return cls.from_dict(json.loads(text))
         except LaterFormatError as error:
-            raise MarketoStateError(f"an entry of the ledger cannot be read: {error}", remedy=UPDATE) from error
+            raise MarketoStateError(f"an entry of the ledger cannot be read: {error.fact}", remedy=UPDATE) from error
         except (ValueError, RecursionError):
             return None
 

@@ -128,8 +128,8 @@ _COMMANDS = (
         name="doctor",
         help="Check connections, permissions, pools, coordination and folders, and say what to do (experimental)",
         description="Checks this installation and prints a line for each check: ok, warning, error, or not checked. "
-        "Makes five calls to Marketo for each connection, and one for each other object that a DAG reads. They "
-        "only read. Ends with exit code 1 if there is an error.",
+        "Makes five calls to Marketo for each connection, and one more for each further kind of object that a DAG "
+        "reads. They only read. Ends with exit code 1 if there is an error.",
         func=lazy_load_command("airflow_provider_marketo.cli.doctor.doctor"),
         args=(_CONN_IDS, OUTPUT),
     ),
@@ -185,7 +185,7 @@ _COMMANDS = (
     ),
     ActionCommand(
         name="resync",
-        help="Let the next run of a task group read a table of the warehouse again (experimental)",
+        help="Let the next run of a task group read a table from Marketo again (experimental)",
         description="The next run of MarketoWarehouseTaskGroup reads the table from start, and merges its rows: rows "
         "that Marketo sends replace those of the table, and rows that Marketo no longer has stay. Activities of all "
         "types are read together, as is all reference data. The command itself does not call Marketo.",

@@ -252,7 +252,7 @@ def file_blocks(operation: str, response: requests.Response, deadline: Deadline)
         raise errors.MarketoDataError(
             f"the file is compressed as {packing!r}, and the request accepts only files that are not compressed",
             operation=operation,
-            remedy="A proxy between the worker and Marketo compresses the files: exempt this host.",
+            remedy="A proxy between the worker and Marketo compresses the files: exempt Marketo's host from it.",
         )
     blocks = _blocks(operation, response, deadline)
     first = next(blocks, b"")

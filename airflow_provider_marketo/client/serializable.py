@@ -24,7 +24,15 @@ Self = TypeVar("Self", bound="Serializable")
 
 
 class LaterFormatError(ValueError):
-    """A later release wrote the state in a format that this release does not read."""
+    """
+    A later release wrote the state in a format that this release does not read.
+
+    :param fact: what was read, without the remedy.
+    """
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(f"{fact}: update airflow-provider-marketo on all workers")
+        self.fact = fact
 
 
 class Serializable:
@@ -61,8 +69,7 @@ class Serializable:
             raise ValueError(f"this is not a {cls.__name__}: {error}") from error
         if made is None:
             raise LaterFormatError(
-                f"this {cls.__name__} has format {version}, and this release reads formats up to {cls.VERSION}:"
-                " update airflow-provider-marketo on all workers"
+                f"this {cls.__name__} has format {version}, and this release reads formats up to {cls.VERSION}"
             )
         return made
 

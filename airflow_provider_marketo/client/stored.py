@@ -58,7 +58,7 @@ def revive(kind: type[State], facts: Any, *, place: str, remedy: str) -> State:
     try:
         return kind.from_dict(facts)
     except LaterFormatError as error:
-        raise MarketoStateError(f"{place} cannot be read: {error}", remedy=UPDATE) from error
+        raise MarketoStateError(f"{place} cannot be read: {error.fact}", remedy=UPDATE) from error
     except ValueError as error:
         raise damaged(place, error, remedy) from error
 

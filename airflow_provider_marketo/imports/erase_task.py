@@ -152,7 +152,7 @@ class EraseWork(Work):
         remaining = len(erasure.find())
         evidence.finish(remaining, refused)
         log.info(
-            "Erased %s for %s; %d remain",
+            "Erased %s for %s; still in Marketo: %d",
             counted(evidence.record.erased or 0, "lead"),
             counted(len(self._values), "value"),
             remaining,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_marketo.client.counts import counted
 from airflow_provider_marketo.client.errors import MarketoDataError
 from airflow_provider_marketo.client.serializable import Serializable
 from airflow_provider_marketo.output import progress as kept
@@ -57,12 +58,12 @@ class Account(Serializable):
         """
         Check that every row is accounted for.
 
-        :param rows: how many rows entered.
+        :param rows: how many rows the input has.
         :raises MarketoDataError: the account has more or fewer rows.
         """
         if self.rows != rows:
             raise MarketoDataError(
-                f"{rows} rows entered, and {self.rows} are accounted for: {self}",
+                f"the input has {counted(rows, 'row')}, and the account has {self.rows}: {self}",
                 remedy="This is a fault of this provider: please report it with the counts above.",
             )
 

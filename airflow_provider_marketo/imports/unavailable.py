@@ -25,5 +25,5 @@ def unavailable(path: Any, error: Exception) -> MarketoError:
         text,
         parameter="source",
         remedy="Check the path, the connection in it and that connection's rights; remote folders need the"
-        " provider of their file system, such as airflow-provider-marketo[s3].",
+        " pip extra for their storage, such as airflow-provider-marketo[s3].",
     )

@@ -137,7 +137,7 @@ def _fill(
 
 
 def _log_result(result: CloneResult, program: Record) -> None:
-    log.info("%s programs: %s", "Cloned" if result["created"] else "Updated", find.shown(program))
+    log.info("%s program: %s", "Cloned" if result["created"] else "Updated", find.shown(program))
     if result["tokens_changed"]:
         log.info("Wrote tokens: %s", ", ".join(map(repr, result["tokens_changed"])))
     for asset_type, records in result["contents"].items():

@@ -147,8 +147,10 @@ class JournalWatcher:
         found = self._read_on(begin, going_on) if going_on else {}
         answers: dict[JournalCondition, Answer] = {**found, **{each: _gap(gap) for each in failed}}
         for each in lost - failed:
-            log.warning("%s. Continuing with the oldest event, as on_gap=%r says", gap, each.on_gap)
-            if each.on_gap == "fill":
+            if each.on_gap == "skip":
+                log.warning("%s. Continuing with the oldest event, as on_gap='skip' says", gap)
+            else:
+                log.warning("%s. Reading what is missing from Marketo's feed, as on_gap='fill' says", gap)
                 answers[each] = {**found[each], "activities": self._missing(each) + found[each]["activities"]}
         return answers
 

@@ -187,9 +187,9 @@ class DatasetRows:
             if name in there:
                 values = self._clean(table.column(name), kind)
             elif name in paths:
-                values = _constant(paths[name], kind, table.num_rows, file)
+                values = _constant(name, paths[name], kind, table.num_rows, file)
             elif len(self._dataset.scope.get(name, ())) == 1:
-                values = _constant(str(self._dataset.scope[name][0]), kind, table.num_rows, file)
+                values = _constant(name, str(self._dataset.scope[name][0]), kind, table.num_rows, file)
             else:
                 values = pa.nulls(table.num_rows, types.arrow_type(kind))
             if values.null_count and name in self._dataset.key and kind != types.TEXT:
@@ -252,16 +252,19 @@ def _as_json(values: Any) -> Any:
     return pa.chunked_array([pa.array(texts, pa.string())])
 
 
-def _constant(text: str | None, kind: str, rows: int, file: ManifestFile) -> Any:
+def _constant(name: str, text: str | None, kind: str, rows: int, file: ManifestFile) -> Any:
     """Return a column of one value, which is in the file's path."""
     if text is not None and len(text) > LONGEST_PART:
         raise MarketoLoadError(
-            f"a value in the path of {file.name} is cut short, because it is longer than file systems allow",
-            remedy="Extract without this column in partition_by.",
+            f"the value of {name} in the path of {file.name} is cut short, because it is longer than file systems"
+            " allow",
+            remedy=f"Extract without {name} in partition_by.",
         )
     values, bad = arrow.typed(pa.chunked_array([pa.array([text], pa.string())]), _KINDS[kind])
     if bad is not None:
-        raise MarketoLoadError(f"{file.name}: a value in its path or in the manifest's scope is not of type {kind}")
+        raise MarketoLoadError(
+            f"{file.name}: the value of {name} in its path or in the manifest's scope is not of type {kind}"
+        )
     return pa.repeat(values[0].cast(types.arrow_type(kind)), rows)
 
 

@@ -463,7 +463,7 @@ def test_a_wrong_token_is_refused_before_anything_is_written(tokens, wanted, mes
 def test_the_log_says_what_was_made_and_where_it_is(program, tokens, tmp_path, caplog):
     caplog.set_level("INFO")
     done = program.run(**EVERYTHING)
-    assert f"Cloned programs: {done['program_id']} 'Autumn Webinar' https://app-sim.marketo.com/#" in caplog.text
+    assert f"Cloned program: {done['program_id']} 'Autumn Webinar' https://app-sim.marketo.com/#" in caplog.text
     assert "Wrote tokens: 'Headline', 'Seats'" in caplog.text
     for asset_type, records in done["contents"].items():
         for record in records:

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.clock import Clock, SystemClock
+from airflow_provider_marketo.client.counts import duration
 from airflow_provider_marketo.client.errors import (
     MarketoError,
     MarketoQueueFullError,
@@ -86,9 +87,10 @@ class SharedGovernor:
             if wait <= 0:
                 return Lease(operation, waited, lease_id, hold)
             if waited + wait > LONGEST_WAIT:
+                # A shorter wait only says when to ask again for a slot.
+                hint = f", which may come in {duration(wait)}" if wait > _LONGEST_NAP else ""
                 raise MarketoThrottledError(
-                    f"this call would wait longer than {LONGEST_WAIT:.0f} seconds for its turn; it may get one in"
-                    f" {wait:.0f} seconds",
+                    f"this call would wait longer than {LONGEST_WAIT:.0f} seconds for its turn{hint}",
                     operation=operation,
                     remedy="Run fewer tasks at once, or set deferrable=True if the operator has this argument.",
                 )

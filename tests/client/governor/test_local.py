@@ -12,6 +12,7 @@ from airflow_provider_marketo.client.errors import (
     MarketoThrottledError,
     MarketoTransientError,
 )
+from airflow_provider_marketo.client.governor import rules
 from airflow_provider_marketo.client.governor.local import LocalGovernor
 from tests.support import ManualClock
 
@@ -73,10 +74,17 @@ def test_after_rejections_it_makes_room_and_then_comes_back(clock):
 def test_no_more_calls_at_once_than_slots(clock):
     governor = LocalGovernor(parallel=2, clock=clock)
     leases = [governor.acquire("leads.describe") for _ in range(2)]
-    with pytest.raises(MarketoThrottledError, match="this call would wait longer than 60 seconds for its turn"):
+    # It is not known when a slot becomes free.
+    with pytest.raises(MarketoThrottledError, match=r"this call would wait longer than 60 seconds for its turn\. Run"):
         governor.acquire("leads.describe")
     governor.release(leases[0], None)
     governor.acquire("leads.describe")
+
+
+def test_a_call_whose_turn_is_too_far_away_says_when_it_may_come(clock, monkeypatch):
+    monkeypatch.setattr(rules, "admit", lambda *_: 90.0)
+    with pytest.raises(MarketoThrottledError, match="for its turn, which may come in 1 minute 30 seconds"):
+        LocalGovernor(clock=clock).acquire("leads.describe")
 
 
 def test_a_615_takes_a_slot_away_for_a_while(clock):
