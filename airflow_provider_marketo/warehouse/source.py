@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_marketo.client.dates import parse_date
 from airflow_provider_marketo.client.errors import MarketoError
 from airflow_provider_marketo.client.printable import printable_logger
-from airflow_provider_marketo.output.manifest import read_manifest
 from airflow_provider_marketo.warehouse.retention import remove_loaded_files
-from airflow_provider_marketo.warehouse.task import LoadResult, load_manifest
+from airflow_provider_marketo.warehouse.task import LoadResult, load_manifest, published
 from airflow_provider_marketo.warehouse.watermarks import move_watermarks
 
 if TYPE_CHECKING:
@@ -38,9 +37,9 @@ def load_sources(arguments: Mapping[str, Any], task: Any, loaded: Callable[[str,
         before = len(failures)
         found = []
         for each in manifests:
-            found.append(read_manifest(each))
             one = {**arguments, "history": source in arguments["history_of"]}
             try:
+                found.append(published(each))
                 _add(result, load_manifest(each, one, (task.dag_id, task.task_id, task.run_id), loaded))
             except MarketoError as error:
                 failures.append(error)

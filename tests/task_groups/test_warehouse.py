@@ -21,8 +21,10 @@ from airflow_provider_marketo.client.errors import MarketoError, MarketoInvalidR
 from airflow_provider_marketo.hooks import variables
 from airflow_provider_marketo.hooks.failure import MarketoTaskError
 from airflow_provider_marketo.listings.table import LISTINGS
+from airflow_provider_marketo.task_groups.tasks import LoadSourceOperator
 from airflow_provider_marketo.task_groups.warehouse import MarketoWarehouseTaskGroup
 from tests.support import run_task, task_context
+from tests.warehouse.published import published
 
 START = "2024-01-01"
 
@@ -204,6 +206,19 @@ def test_what_was_extracted_and_not_loaded_is_read_again_by_the_next_run(marketo
     third.one("ranges")
     until = parse_date(following.ranges["until"])
     assert parse_date(third.ranges["leads_start"]) == until - timedelta(hours=2)
+
+
+def test_a_manifest_that_is_gone_does_not_stop_the_other_sources(database, tmp_path):
+    leads = published(tmp_path / "lake", [(1,)], columns={"id": "integer"}).to_xcom()
+    sources = {"activities": str(tmp_path / "gone.json"), "leads": leads}
+    load = LoadSourceOperator(
+        task_id="load", manifest=sources, sql_conn_id="wh", schema="marketo", until=None, keep_files=None
+    )
+    context = task_context()
+    context["ti"].task = load
+    with pytest.raises(MarketoTaskError, match=r"the manifest cannot be read.*Give what the task returned"):
+        run_task(load, context)
+    assert rows(database, "leads") == {"leads": 1}
 
 
 def test_fields_that_are_excluded_never_reach_the_table(marketo, governed, database, tmp_path):
