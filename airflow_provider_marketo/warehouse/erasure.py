@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import any_of, quote
+from airflow_provider_marketo.warehouse.history import history_table
 from airflow_provider_marketo.warehouse.names import (
     AS_OF,
     DELETED_AT,
@@ -19,7 +20,6 @@ from airflow_provider_marketo.warehouse.names import (
     SYSTEM_COLUMNS,
     VALID_FROM,
     VALID_TO,
-    history_table,
 )
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from airflow_provider_marketo.warehouse import column_types as types
 from airflow_provider_marketo.warehouse.engine import any_of, names, quote
 from airflow_provider_marketo.warehouse.log import as_iso
 from airflow_provider_marketo.warehouse.merge import DELTA
-from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, LOAD, VALID_FROM, VALID_TO, history_table
+from airflow_provider_marketo.warehouse.names import AS_OF, DELETED_AT, HISTORY, LOAD, VALID_FROM, VALID_TO
 from airflow_provider_marketo.warehouse.shape import Shape
 
 if TYPE_CHECKING:
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.log import Log
 
 _TYPES = {LOAD: types.TEXT, VALID_FROM: types.TIMESTAMP, VALID_TO: types.TIMESTAMP}
+
+
+def history_table(table: str) -> str:
+    """Return the name of the table with the versions of a table's rows."""
+    return f"{table}{HISTORY}"
 
 
 class History:
@@ -31,8 +36,7 @@ class History:
     :param engine: the database.
     :param shape: shape of the table, after it was made ready.
     :param as_of: how new the rows of the load are.
-    :raises MarketoInvalidRequestError: the database cannot widen a column of the versions, or another table has their
-        name.
+    :raises MarketoInvalidRequestError: the database cannot widen a column of the versions.
     """
 
     def __init__(self, engine: Engine, shape: Shape, as_of: str) -> None:
@@ -42,15 +46,7 @@ class History:
         self._name = history_table(shape.table)
         self._table = engine.table(self._name)
         found = engine.columns(self._name)
-        # A row keeps the values of fields that the dataset lacks, and so do its versions.
-        wanted = {column: shape.types[column] for column in shape.columns.values()} | dict(shape.kept)
-        self._columns = list(wanted)
-        if found and not found.keys() >= {VALID_FROM, VALID_TO}:
-            raise MarketoInvalidRequestError(
-                f"{self._name} exists and has no versions of rows",
-                parameter="history",
-                remedy=f"Load {shape.table} without history, or into another table or schema.",
-            )
+        wanted = {column: shape.types[column] for column in shape.columns.values()}
         if not found:
             engine.create_table(self._name, {**wanted, **_TYPES}, [*shape.key, VALID_FROM])
             return
@@ -89,23 +85,13 @@ class History:
         found = self._engine.query(f"SELECT MAX(COALESCE({quote(VALID_TO)}, {quote(VALID_FROM)})) FROM {self._table}")
         return as_iso(found[0][0]) if found and found[0][0] is not None else None
 
-    def close_changed(self, newest: str | None) -> None:
-        """
-        Close the versions that the load replaces, before it changes the table.
-
-        Two readings may have the same time. Then a version of the first one was never valid: it becomes the second one.
-
-        :param newest: ``as_of`` of the newest load of the table.
-        """
-        sets = [f"{quote(name)} = d.{quote(name)}" for name in self._shape.others]
-        if sets and newest is not None and self._as_of <= newest:
-            self._engine.execute(
-                f"UPDATE {self._table} AS h SET {', '.join(sets)} FROM {quote(DELTA)} AS d"
-                f" WHERE {self._on('h', 'd')} AND h.{quote(VALID_TO)} IS NULL"
-                f" AND h.{quote(VALID_FROM)} >= {self._engine.timestamp(self._as_of)}"
-                " AND d._is_newer = 1 AND d._is_changed = 1"
-            )
-        close_replaced(self._engine, self._shape, self._as_of, newest)
+    def close_changed(self) -> None:
+        """Close the versions that the load replaces, before it changes the table."""
+        on, when = self._on("h", "d"), self._engine.timestamp(self._as_of)
+        self._engine.execute(
+            f"UPDATE {self._table} AS h SET {quote(VALID_TO)} = {when} FROM {quote(DELTA)} AS d"
+            f" WHERE {on} AND h.{quote(VALID_TO)} IS NULL AND d._is_newer = 1 AND d._is_changed = 1"
+        )
 
     def close_others(self) -> None:
         """Close the versions that differ from the rows of the table, which a load has created again."""
@@ -120,7 +106,7 @@ class History:
     def follow(self) -> None:
         """Close the versions of deleted rows, and open one for each live row without a version."""
         engine, table = self._engine, self._engine.table(self._shape.table)
-        columns = self._columns
+        columns = list(self._shape.columns.values())
         close_deleted(engine, self._shape.table, self._shape.key)
         engine.execute(
             f"INSERT INTO {self._table} ({names([*columns, LOAD, VALID_FROM])})"
@@ -155,26 +141,6 @@ def restore_versions(engine: Engine, log: Log, table: str, as_of: str) -> None:
     engine.lock(table)
     History(engine, shape, as_of).follow()
     engine.commit()
-
-
-def close_replaced(engine: Engine, shape: Shape, as_of: str, newest: str | None) -> None:
-    """
-    Close the open versions of rows that a load replaces by newer ones, before it changes the table.
-
-    A load without history does this, too: otherwise the version would be valid for ever.
-
-    :param engine: the database.
-    :param shape: shape of the table.
-    :param as_of: how new the rows of the load are.
-    :param newest: ``as_of`` of the newest load of the table.
-    """
-    versions, when = engine.table(history_table(shape.table)), engine.timestamp(as_of)
-    begun = f" AND h.{quote(VALID_FROM)} < {when}" if newest is not None and as_of <= newest else ""
-    engine.execute(
-        f"UPDATE {versions} AS h SET {quote(VALID_TO)} = {when} FROM {quote(DELTA)} AS d"
-        f" WHERE {_same_key(shape.key, 'h', 'd')} AND h.{quote(VALID_TO)} IS NULL{begun}"
-        " AND d._is_newer = 1 AND d._is_changed = 1"
-    )
 
 
 def close_deleted(engine: Engine, table: str, key: Sequence[str]) -> None:

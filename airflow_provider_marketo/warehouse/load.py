@@ -22,17 +22,10 @@ from airflow_provider_marketo.warehouse import erasure
 from airflow_provider_marketo.warehouse.belonging import Belongings
 from airflow_provider_marketo.warehouse.engine import quote
 from airflow_provider_marketo.warehouse.fivetran_layout import fields_of_models
-from airflow_provider_marketo.warehouse.history import History, close_deleted, close_replaced, restore_versions
+from airflow_provider_marketo.warehouse.history import History, close_deleted, history_table, restore_versions
 from airflow_provider_marketo.warehouse.log import Counts, Log, LogEntry
 from airflow_provider_marketo.warehouse.merge import STAGE, Merge, define_removed, mark_removed
-from airflow_provider_marketo.warehouse.names import (
-    ERASED,
-    OVERFLOW,
-    VALID_FROM,
-    VALID_TO,
-    history_table,
-    table_name,
-)
+from airflow_provider_marketo.warehouse.names import ERASED, OVERFLOW, table_name
 from airflow_provider_marketo.warehouse.rows import FILE, DatasetRows
 from airflow_provider_marketo.warehouse.shape import Shape, TableShaper, dataset_types, refuse_too_many, removal_target
 from airflow_provider_marketo.warehouse.transactions import repeated
@@ -335,8 +328,9 @@ class DatasetLoad:
 
     def _merge(self, tables: _Tables, counts: Counts) -> None:
         merge, history, shape = tables.merge, tables.history, tables.merge.shape
-        newest = self._log.newest(self.table)
+        newest = None
         if history is not None:
+            newest = self._log.newest(self.table)
             history.refuse_older(newest)
         found = merge.fill(appended=self._appended) if shape.created else merge.compare()
         counts.inserted, counts.updated = found["inserted"], found["updated"]
@@ -346,9 +340,7 @@ class DatasetLoad:
         )
         if not shape.created:
             if history is not None:
-                history.close_changed(newest)
-            elif self._engine.declared_columns(history_table(self.table)).keys() >= {VALID_FROM, VALID_TO}:
-                close_replaced(self._engine, shape, self._as_of, newest)
+                history.close_changed()
             merge.apply()
         if self._mode == SNAPSHOT and not shape.created:
             counts.deleted = self._mark_unlisted(merge)

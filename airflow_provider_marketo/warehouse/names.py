@@ -40,11 +40,6 @@ def table_name(name: str) -> str:
     return _short(snake_case(name))
 
 
-def history_table(table: str) -> str:
-    """Return the name of the table with the versions of a table's rows."""
-    return f"{_short(table, LONGEST - len(HISTORY))}{HISTORY}"
-
-
 def column_names(sources: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     """
     Return the column of each field.

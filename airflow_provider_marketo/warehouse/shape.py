@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow_provider_marketo.client.errors import MarketoInvalidRequestError
@@ -45,7 +45,6 @@ class Shape:
     :param key: columns that make a row unique.
     :param updated: the column with the time of a row's last change; None for a table without one.
     :param created: whether this load has made the table.
-    :param kept: types by name of the columns of fields that the dataset lacks; they keep their values.
     """
 
     table: str
@@ -54,7 +53,6 @@ class Shape:
     key: tuple[str, ...]
     updated: str | None
     created: bool
-    kept: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def has_sources(self) -> bool:
@@ -173,11 +171,6 @@ class TableShaper:
             updated if updated and kinds[updated] == types.TIMESTAMP else None,
             # Where other loads see a table before it is filled, it may have rows when this load begins.
             created=not self._found and not self._engine.definitions_commit,
-            kept={
-                column: kind
-                for source, (column, _, _) in sorted(known.items())
-                if source not in fields and (kind := self._found.get(column)) is not None
-            },
         )
 
     def _forget_dropped(

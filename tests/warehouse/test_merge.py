@@ -287,58 +287,6 @@ def test_history_keeps_the_versions(warehouse, publish):
     assert caught.value.parameter == "history"
 
 
-def test_versions_keep_the_values_of_fields_that_a_load_lacks(warehouse, publish):
-    without_email = {"id": "integer", "score": "integer", "updatedAt": "datetime"}
-    warehouse.load(publish([lead(1, "a@x.y", 1)], as_of=DAY(2)), history=True)
-    warehouse.load(publish([(1, 2, DAY(3))], columns=without_email, as_of=DAY(4)), history=True)
-    warehouse.load(publish([lead(1, "a@x.y", 2, day=5)], as_of=DAY(6)), history=True)
-    found = warehouse.query('SELECT "email" FROM {leads_history} WHERE "_valid_to" IS NULL')
-    assert found == [("a@x.y",)] == warehouse.query('SELECT "email" FROM {leads}')
-    assert warehouse.query('SELECT DISTINCT "email" FROM {leads_history}') == [("a@x.y",)]
-
-
-def test_a_load_without_history_closes_the_versions_that_it_replaces(warehouse, publish):
-    warehouse.load(publish([lead(1, score=1), lead(2)], as_of=DAY(2)), history=True)
-    warehouse.load(publish([lead(1, score=2, day=3), lead(2)], as_of=DAY(4)))
-    warehouse.load(publish([lead(1, score=2, day=3), lead(2)], as_of=DAY(6)), history=True)
-    found = warehouse.query('SELECT "id", "score", "_valid_from", "_valid_to" FROM {leads_history} ORDER BY 1, 3')
-    assert [(number, score, _day(end)) for number, score, _, end in found] == [(1, 1, 4), (1, 2, None), (2, 1, None)]
-
-
-def test_of_two_versions_that_were_read_at_the_same_time_one_stays(warehouse, publish):
-    warehouse.load(publish([lead(1, score=1)], as_of=DAY(2)), history=True)
-    warehouse.load(publish([lead(1, score=2, day=2)], as_of=DAY(2)), history=True)
-    assert warehouse.query('SELECT "score", "_valid_to" FROM {leads_history}') == [(2, None)]
-    warehouse.load(publish([lead(1, score=3, day=3)], as_of=DAY(4)), history=True)
-    assert len(warehouse.query("SELECT 1 FROM {leads_history}")) == 2
-
-
-def test_rows_with_nothing_but_a_key_have_versions(warehouse, publish):
-    for rows in ([(1,), (2,)], [(1,), (3,)]):
-        warehouse.load(publish(rows, columns={"id": "integer"}, as_of=DAY(2)), history=True)
-    assert warehouse.rows("leads_history", "id", "_valid_to") == [(1, None), (2, None), (3, None)]
-
-
-@pytest.mark.parametrize("length", [56, 63, 80])
-def test_a_table_with_a_long_name_has_versions(warehouse, publish, length):
-    name = "x" * length
-    for day in (2, 4):
-        found = warehouse.load(publish([lead(1, score=day, day=day)], name=name, as_of=DAY(day)), history=True)
-    (table,) = found["tables"]
-    (history,) = {each for each in warehouse.tables() if not each.startswith("_")} - {table}
-    assert history.endswith("_history")
-    assert warehouse.rows(history, "score") == [(2,), (4,)]
-
-
-def test_a_table_with_the_name_of_the_versions_is_left_alone(warehouse, publish):
-    warehouse.load(publish([lead(1)], name="custom_car_history"))
-    with pytest.raises(MarketoInvalidRequestError, match="custom_car_history exists and has no versions") as caught:
-        warehouse.load(publish([lead(1)], name="custom_car"), history=True)
-    assert caught.value.parameter == "history"
-    warehouse.load(publish([lead(1)], name="custom_car"))
-    warehouse.load(publish([lead(1, score=2, day=11)], name="custom_car", as_of=DAY(12)))
-
-
 def _day(value):
     if value is None:
         return None
