@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_marketo.client.errors import MarketoStateError
-from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
-from airflow_provider_marketo.client.stored import UPDATE
+from airflow_provider_marketo.client.serializable import UPDATE, LaterFormatError, Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,6 +23,9 @@ from airflow_provider_marketo.client.dates import exact, parse_date
 Self = TypeVar("Self", bound="Serializable")
 
 
+UPDATE = "Update airflow-provider-marketo on all workers."
+
+
 class LaterFormatError(ValueError):
     """
     A later release wrote the state in a format that this release does not read.
@@ -31,7 +34,7 @@ class LaterFormatError(ValueError):
     """
 
     def __init__(self, fact: str) -> None:
-        super().__init__(f"{fact}: update airflow-provider-marketo on all workers")
+        super().__init__(f"{fact}. {UPDATE}")
         self.fact = fact
 
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_marketo.client.errors import MarketoStateError
-from airflow_provider_marketo.client.serializable import LaterFormatError, Serializable
+from airflow_provider_marketo.client.serializable import UPDATE, LaterFormatError, Serializable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 State = TypeVar("State", bound=Serializable)
 
 _JSON_NAMES: Mapping[type, str] = {dict: "a JSON object", list: "a JSON list", str: "a JSON text"}
-UPDATE = "Update airflow-provider-marketo on all workers."
 
 
 def parse(text: str | bytes, kind: type, *, place: str, remedy: str) -> Any:

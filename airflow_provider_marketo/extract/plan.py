@@ -158,17 +158,15 @@ def without_excluded(plan: ExtractPlan, request: ExtractRequest, client: Marketo
     :raises MarketoInvalidRequestError: a column to exclude or to hash is missing, or the rows need it.
     """
     of_rows = {*request.exclude_fields, *request.hash_fields} - set(plan.columns)
-    if of_rows and request.export.tells_changes:
+    elsewhere: dict[str, Any] = {}
+    if of_rows and (request.export.tells_changes or request.export.has_lead_fields):
         records = client.call("leads.describe").records
         with reading("leads.describe"):
             known = names_of_fields(records)
-        plan = replace(plan, changed_fields={name: known[name] for name in sorted(of_rows & set(known))})
+        elsewhere = {name: known[name] for name in sorted(of_rows & set(known))}
+    if of_rows and request.export.tells_changes:
+        plan = replace(plan, changed_fields=elsewhere)
         _require_columns_of_changes(plan)
-    elsewhere = set(plan.changed_fields)
-    if of_rows and request.export.has_lead_fields:
-        records = client.call("leads.describe").records
-        with reading("leads.describe"):
-            elsewhere |= of_rows & set(names_of_fields(records))
     for name in request.exclude_fields:
         if name not in plan.columns and name not in elsewhere:
             raise MarketoInvalidRequestError(

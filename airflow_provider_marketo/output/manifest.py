@@ -249,6 +249,10 @@ class Manifest(Serializable):
         prefix = f"{dataset.folder}/" if dataset.folder else ""
         return [file for file in self.files if file.name.startswith(prefix)]
 
+    def time_of(self, dataset: ManifestDataset) -> str | None:
+        """Return how new the rows of a dataset are; None if the manifest does not say it."""
+        return dataset.as_of or self.as_of or self.end
+
     def to_xcom(self) -> dict[str, Any]:
         """Return the manifest as a task returns it: long lists stay in the file, files and windows are counted."""
         found = self.to_dict()

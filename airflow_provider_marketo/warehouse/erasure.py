@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from airflow_provider_marketo.warehouse.engine import Engine
     from airflow_provider_marketo.warehouse.log import Log
 
-LEAD_IDS = ("leadId", "loserId", "winnerId")
+_MERGED = ("loserId", "winnerId")
+LEAD_IDS = ("leadId", *_MERGED)
 """Fields by which an erasure finds the rows of a lead, beside the key of leads: they always have a column."""
 
 _KEPT = (*SYSTEM_COLUMNS, VALID_FROM, VALID_TO)
@@ -128,9 +129,9 @@ def _note_merged(engine: Engine, log: Log) -> bool:
         if dataset != "merged_leads" or not engine.declared_columns(table):
             continue
         fields = log.known(table)
-        if not {"loserId", "winnerId"} <= fields.keys():  # extracted without them
+        if not fields.keys() >= set(_MERGED):  # extracted without them
             continue
-        loser, winner = (f"m.{quote(fields[name][0])}" for name in ("loserId", "winnerId"))
+        loser, winner = (f"m.{quote(fields[name][0])}" for name in _MERGED)
         found = (
             f"SELECT {loser}, MAX(e.{ERASED_AT}) FROM {engine.table(table)} AS m, {erased} AS e"
             f" WHERE {winner} = e.{ERASED_LEAD} AND {loser} IS NOT NULL"

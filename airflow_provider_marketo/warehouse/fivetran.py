@@ -50,8 +50,7 @@ def refuse_schema(engine: Engine, schema: str) -> None:
             parameter="fivetran_schema",
             remedy="Leave fivetran_schema out, or load into DuckDB.",
         )
-    is_same = schema == engine.schema or (engine.ignores_case and schema.lower() == (engine.schema or "").lower())
-    if is_same:
+    if schema == engine.schema or (engine.ignores_case and schema.lower() == (engine.schema or "").lower()):
         raise MarketoInvalidRequestError(
             f"the tables are in {schema}, and some views have the names of tables",
             parameter="fivetran_schema",

@@ -147,7 +147,7 @@ class DatasetLoad:
         self._staged: dict[str, str] = {}
         self._appended = False
         self._erased_in: set[str] = set()
-        self._as_of = dataset.as_of or manifest.as_of or manifest.end or _now()
+        self._as_of = manifest.time_of(dataset) or _now()
         self.load_id = _load_id(engine, self.table, self._mode, manifest, dataset)
 
     def run(self) -> Loaded:

@@ -111,7 +111,7 @@ def _readings(manifest: Manifest) -> set[tuple[str, str]]:
 
     An extract that is cleared writes its manifest again, with other files: the log then has another time.
     """
-    read = [(each.name, each.as_of or manifest.as_of or manifest.end) for each in manifest.datasets if not each.skipped]
+    read = [(each.name, manifest.time_of(each)) for each in manifest.datasets if not each.skipped]
     return {(name, iso(parse_date(time)) if time else "") for name, time in read}
 
 

@@ -27,7 +27,7 @@ def note_skipped(engine: Engine, manifest: Manifest, dataset: ManifestDataset, t
     :param task: ids of DAG, task and run.
     """
     now = datetime.now(timezone.utc)
-    as_of = dataset.as_of or manifest.as_of or manifest.end or iso(now)
+    as_of = manifest.time_of(dataset) or iso(now)
     facts = json.dumps([engine.schema, dataset.name, SKIPPED, as_of, manifest.manifest])
     entry = LogEntry(
         hashlib.sha256(facts.encode()).hexdigest()[:32],

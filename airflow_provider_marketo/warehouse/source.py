@@ -39,8 +39,9 @@ def load_sources(arguments: Mapping[str, Any], task: Any, loaded: Callable[[str,
         for each in manifests:
             one = {**arguments, "history": source in arguments["history_of"]}
             try:
-                found.append(published(each))
-                _add(result, load_manifest(each, one, (task.dag_id, task.task_id, task.run_id), loaded))
+                manifest = published(each)
+                found.append(manifest)
+                _add(result, load_manifest(manifest, one, (task.dag_id, task.task_id, task.run_id), loaded))
             except MarketoError as error:
                 failures.append(error)
         if len(failures) == before:

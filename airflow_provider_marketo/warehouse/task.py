@@ -51,7 +51,7 @@ def load_manifest(
     """
     Load every dataset of a manifest. One that fails does not stop the others.
 
-    :param source: the manifest, as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
+    :param source: the manifest, as :func:`published` takes it.
     :param arguments: the operator's arguments, checked; ``max_deletes_of`` has the limits of single datasets.
     :param task: ids of DAG, task and run.
     :param loaded: a function that is called for each table after its commit, with the result so far.
@@ -111,10 +111,12 @@ def published(source: Any) -> Manifest:
     """
     Read the manifest of a load.
 
-    :param source: as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it.
+    :param source: as :func:`~airflow_provider_marketo.output.manifest.read_manifest` takes it, or what was read.
     :raises MarketoInvalidRequestError: there is no such file.
     :raises MarketoStorageError: the storage failed in another way, which a retry may overcome.
     """
+    if isinstance(source, Manifest):
+        return source
     try:
         return read_manifest(source)
     except MarketoError:

@@ -74,7 +74,9 @@ def test_a_later_release_may_add_fields_and_an_earlier_one_may_lack_them():
 
 
 def test_another_format_of_a_later_release_is_refused():
-    with pytest.raises(ValueError, match=r"this State has format 3, .*formats up to 2: update"):
+    with pytest.raises(
+        ValueError, match=r"this State has format 3, .*formats up to 2\. Update airflow-provider-marketo"
+    ):
         State.from_dict({"version": 3, "when": "2026-01-15T12:00:00Z"})
 
 

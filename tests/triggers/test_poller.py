@@ -128,30 +128,18 @@ def test_the_poll_after_a_late_call_is_late_too():
     assert looks.times == [60, 134, 208]
 
 
-def test_the_poll_of_a_trigger_that_joined_during_a_late_call_is_late_too():
-    looks = TimedLooks(answer_from=130, takes=20)
-
-    async def scenario():
-        poller = Poller(looks)
-        first = asyncio.ensure_future(poller.wait("a", 60))
-        await asyncio.sleep(61)
-        await asyncio.gather(first, poller.wait("b", 60))
-
-    in_virtual_time(scenario())
-    assert looks.times == [60, 134]
-
-
-def test_a_trigger_that_joins_during_a_late_call_and_cannot_wait_is_asked_after_it():
+@pytest.mark.parametrize(("first", "polls"), [(None, [60, 134]), (0, [60, 80])], ids=["can wait", "cannot wait"])
+def test_a_trigger_that_joined_during_a_late_call_waits_with_the_others_if_it_can(first, polls):
     looks = TimedLooks(answer_from=70, takes=20)
 
     async def scenario():
         poller = Poller(looks)
-        first = asyncio.ensure_future(poller.wait("a", 60))
+        earlier = asyncio.ensure_future(poller.wait("a", 60))
         await asyncio.sleep(61)
-        await asyncio.gather(first, poller.wait("b", 60, first=0))
+        await asyncio.gather(earlier, poller.wait("b", 60, first=first))
 
     in_virtual_time(scenario())
-    assert looks.times == [60, 80]
+    assert looks.times == polls
 
 
 def test_a_poll_that_takes_long_leaves_as_much_time_to_others():
